@@ -1,0 +1,1 @@
+"""Tables, sessions, and lifecycle: every change of state happens in app.db.lifecycle."""

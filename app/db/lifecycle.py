@@ -1,0 +1,307 @@
+"""Every change of state, nowhere else: claims by compare-and-set, writes fenced by the attempt."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.db.tables import Dataset, Event, Finish, Json, Prediction, Run, Sweep, now
+from models.sweep import Outcome, next_allowed, skipped
+
+Work = type[Dataset] | type[Run] | type[Finish] | type[Prediction]
+WORK: tuple[Work, ...] = (Dataset, Run, Finish, Prediction)
+WAITING = {Dataset: "checking", Run: "queued", Finish: "queued", Prediction: "queued"}
+BUSY = {Dataset: "checking", Run: "running", Finish: "running", Prediction: "running"}
+ENDED = frozenset({"succeeded", "failed", "cancelled", "skipped", "ready", "rejected"})
+
+WAITS_S = (2, 5, 15)  # before the second, third, ... try
+LOSSES_MAX = 3  # in a row at the same checkpoint, with the worker alive
+LOST_WORKERS_MAX = 20
+
+
+class LeaseLostError(Exception):
+    """The row is no longer ours: another attempt owns it, or it has ended. Stop, write nothing."""
+
+
+def emit(session: Session, sweep_id: str, kind: str, data: Json, run_id: str | None = None) -> None:
+    """Adds an event in the caller's transaction, in the order of its sweep.
+
+    The sweep's row is locked first: on PostgreSQL two transactions could otherwise commit
+    their ids in the wrong order, and a reader that had seen the later one would skip the earlier.
+    """
+    session.execute(select(Sweep.id).where(Sweep.id == sweep_id).with_for_update())
+    session.add(Event(sweep_id=sweep_id, run_id=run_id, kind=kind, data=data))
+    session.flush()
+
+
+def _entered(session: Session, table: Work, row_id: str, state: str) -> None:
+    """Notes when a state was entered, and tells the sweep's readers."""
+    row = session.get_one(table, row_id, populate_existing=True)
+    row.times = {**row.times, state: now().isoformat()}
+    if isinstance(row, Run):
+        data: Json = {"arm": row.arm, "state": state, "attempt": row.attempt}
+        if row.failure:
+            data["failure"] = row.failure
+        if state in ENDED:
+            data |= {"stop_reason": row.stop_reason, "validation": row.validation}
+        emit(session, row.sweep_id, "run", data, run_id=row.id)
+    elif isinstance(row, Finish):
+        emit(session, row.id, "sweep", {"state": state_of(session, row.id)})
+    session.flush()
+
+
+def _change(session: Session, table: Work, where: Sequence[Any], values: Json) -> bool:
+    session.flush()
+    found = session.execute(
+        update(table).where(*where).values(**values).execution_options(synchronize_session=False)
+    )
+    return cast("CursorResult[Any]", found).rowcount == 1
+
+
+def claim(
+    session: Session, table: Work, row_id: str, owner: str, lease_s: float, at: datetime | None = None
+) -> int | None:
+    """Takes a waiting row; the new attempt number, or None if it was not there to be taken."""
+    at = at or now()
+    where = (
+        table.id == row_id,
+        table.state == WAITING[table],
+        table.lease_owner.is_(None),
+        or_(table.due_at.is_(None), table.due_at <= at),
+    )
+    values = {
+        "state": BUSY[table],
+        "attempt": table.attempt + 1,
+        "lease_owner": owner,
+        "lease_until": at + timedelta(seconds=lease_s),
+    }
+    if not _change(session, table, where, values):
+        return None
+    _entered(session, table, row_id, BUSY[table])
+    return session.get_one(table, row_id, populate_existing=True).attempt
+
+
+def _mine(table: Work, row_id: str, attempt: int) -> tuple[Any, ...]:
+    return (
+        table.id == row_id,
+        table.state == BUSY[table],
+        table.attempt == attempt,
+        table.lease_owner.is_not(None),
+    )
+
+
+def write(session: Session, table: Work, row_id: str, attempt: int, **values: Any) -> None:
+    """Writes to a row we own. Raises LeaseLostError, having written nothing, if we do not."""
+    if not _change(session, table, _mine(table, row_id, attempt), values):
+        raise LeaseLostError(f"{table.__tablename__} {row_id}: attempt {attempt} is not the owner")
+    session.get_one(table, row_id, populate_existing=True)
+
+
+def renew(session: Session, table: Work, row_id: str, attempt: int, lease_s: float) -> None:
+    """Progress was made: the lease holds for another `lease_s`."""
+    write(session, table, row_id, attempt, lease_until=now() + timedelta(seconds=lease_s))
+
+
+def checkpointed(session: Session, run_id: str, attempt: int, name: str, **values: Any) -> None:
+    """A run has stored a new checkpoint: its past losses no longer count."""
+    write(
+        session, Run, run_id, attempt, checkpoint=name, losses=0, lost_workers=0, **values
+    )
+
+
+def end(
+    session: Session, table: Work, row_id: str, attempt: int, state: str, **values: Any
+) -> None:
+    """The owner ends its row, once. For runs the sweep is settled in the same transaction."""
+    write(
+        session, table, row_id, attempt, state=state, lease_owner=None, lease_until=None, **values
+    )
+    _entered(session, table, row_id, state)
+    if table is Run:
+        settle(session, session.get_one(Run, row_id).sweep_id)
+
+
+def release(session: Session, table: Work, row_id: str, attempt: int) -> None:
+    """Gives a row back unharmed (shutdown, pause): it waits again, and no loss is counted."""
+    write(
+        session, table, row_id, attempt,
+        state=WAITING[table], lease_owner=None, lease_until=None, rung_at=None,
+    )  # fmt: skip
+    _entered(session, table, row_id, WAITING[table])
+
+
+def lose(
+    session: Session, table: Work, row_id: str, attempt: int, *, worker_alive: bool, detail: str
+) -> None:
+    """An attempt ended without a word: it waits and is tried again, up to the limits.
+
+    A cancelled sweep's lost run is cancelled. Raises LeaseLostError if the row has moved on.
+    """
+    row = session.get_one(table, row_id, populate_existing=True)
+    losses = row.losses + worker_alive
+    lost_workers = row.lost_workers + (not worker_alive)
+    if isinstance(row, Run) and session.get_one(Sweep, row.sweep_id).cancel_requested_at:
+        end(session, table, row_id, attempt, "cancelled", stop_reason="cancelled")
+        return
+    if losses >= LOSSES_MAX or lost_workers >= LOST_WORKERS_MAX:
+        failure = {"code": "lost_worker", "detail": f"given up after {row.attempt} attempts: {detail}"}
+        state = "rejected" if table is Dataset else "failed"
+        end(session, table, row_id, attempt, state, failure=failure, losses=losses)
+        return
+    tries = max(losses, lost_workers)
+    wait_s = WAITS_S[min(tries, len(WAITS_S)) - 1]
+    write(
+        session, table, row_id, attempt,
+        state=WAITING[table], lease_owner=None, lease_until=None, rung_at=None,
+        losses=losses, lost_workers=lost_workers, due_at=now() + timedelta(seconds=wait_s),
+    )  # fmt: skip
+    _entered(session, table, row_id, WAITING[table])
+
+
+def expired(session: Session) -> list[tuple[Work, str, int]]:
+    """Claims whose lease has run out, as (table, id, attempt); hand each to `lose`."""
+    found: list[tuple[Work, str, int]] = []
+    for table in WORK:
+        where = (table.state == BUSY[table], table.lease_until < now())
+        rows = session.execute(select(table.id, table.attempt).where(*where))
+        found += [(table, row_id, attempt) for row_id, attempt in rows]
+    return found
+
+
+def unrung(session: Session, ring_again_s: float) -> list[tuple[Work, str]]:
+    """Waiting rows whose bell may have been lost: due, unclaimed, not rung lately.
+
+    For runs and finishes the id is the sweep's, as one lane serves a whole sweep; a paused sweep
+    and one that a live lane serves already are left alone.
+    """
+    at, found = now(), []
+    stale = at - timedelta(seconds=ring_again_s)
+    for table in WORK:
+        where = (
+            table.state == WAITING[table],
+            table.lease_owner.is_(None),
+            or_(table.due_at.is_(None), table.due_at <= at),
+            or_(table.rung_at.is_(None), table.rung_at < stale),
+        )
+        ids = session.scalars(select(table.id).where(*where).with_for_update(skip_locked=True)).all()
+        if not ids:
+            continue
+        session.execute(update(table).where(table.id.in_(ids)).values(rung_at=at))
+        if table is Run:
+            sweeps = select(Run.sweep_id).where(Run.id.in_(ids)).distinct()
+            found += [(table, sweep_id) for sweep_id in session.scalars(sweeps) if idle(session, sweep_id)]
+        else:
+            found += [(table, row_id) for row_id in ids if table is not Finish or idle(session, row_id)]
+    return found
+
+
+def idle(session: Session, sweep_id: str) -> bool:
+    """Whether a sweep has work that no lane is doing: not paused, nothing claimed."""
+    if session.get_one(Sweep, sweep_id).paused_at is not None:
+        return False
+    busy = select(Run.id).where(Run.sweep_id == sweep_id, Run.state == "running")
+    return session.scalars(busy).first() is None
+
+
+# ---- sweeps ---------------------------------------------------------------------------------
+
+
+def runs_of(session: Session, sweep_id: str) -> list[Run]:
+    query = select(Run).where(Run.sweep_id == sweep_id).order_by(Run.position)
+    return list(session.scalars(query.execution_options(populate_existing=True)))
+
+
+def _outcomes(sweep: Sweep, runs: Sequence[Run]) -> list[Outcome]:
+    return [
+        Outcome(
+            id=run.id, depth=run.depth, scratch=run.scratch, seed=run.seed, fraction=run.fraction,
+            state=run.state, headline=next(iter(run.validation.values()), {}).get("value"),
+        )
+        for run in runs
+    ]  # fmt: skip
+
+
+def claim_next_run(session: Session, sweep_id: str, owner: str, lease_s: float) -> Run | None:
+    """Takes the next run that the sweep's policy allows, if there is one to take now."""
+    sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
+    if sweep.paused_at is not None or sweep.cancel_requested_at is not None:
+        return None
+    for run_id in next_allowed(sweep.policy, _outcomes(sweep, runs_of(session, sweep_id))):
+        if claim(session, Run, run_id, owner, lease_s) is not None:
+            return session.get_one(Run, run_id)
+    return None
+
+
+def settle(session: Session, sweep_id: str) -> None:
+    """Draws the consequences of an ended run: skips what the policy rules out, opens the finish."""
+    sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
+    for run_id, reason in skipped(sweep.policy, _outcomes(sweep, runs_of(session, sweep_id))):
+        _stop_waiting(session, run_id, "skipped", reason)
+    runs = runs_of(session, sweep_id)
+    if any(run.state not in ENDED for run in runs):
+        return
+    finish = session.get_one(Finish, sweep_id, populate_existing=True)
+    if any(run.state == "succeeded" and not run.scratch for run in runs):
+        state, failure = "queued", None
+    elif sweep.cancel_requested_at is not None:
+        state, failure = "cancelled", None
+    else:
+        state = "failed"
+        failure = {"code": "no_depth_succeeded", "detail": "no depth run of the sweep succeeded"}
+    where = (Finish.id == sweep_id, Finish.state == "waiting")
+    if _change(session, Finish, where, {"state": state, "failure": failure}):
+        session.refresh(finish)
+        _entered(session, Finish, sweep_id, state)
+
+
+def _stop_waiting(session: Session, run_id: str, state: str, reason: str) -> None:
+    where = (Run.id == run_id, Run.state == "queued", Run.lease_owner.is_(None))
+    if _change(session, Run, where, {"state": state, "stop_reason": reason}):
+        _entered(session, Run, run_id, state)
+
+
+def cancel(session: Session, sweep_id: str) -> None:
+    """Asks a sweep to stop: waiting runs end now, running ones when their lane sees it."""
+    where = (Sweep.id == sweep_id, Sweep.cancel_requested_at.is_(None))
+    if state_of(session, sweep_id) in ENDED:
+        return
+    session.execute(update(Sweep).where(*where).values(cancel_requested_at=now(), paused_at=None))
+    for run in runs_of(session, sweep_id):
+        _stop_waiting(session, run.id, "cancelled", "cancelled")
+    settle(session, sweep_id)
+    emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id), "cancel": "requested"})
+
+
+def pause(session: Session, sweep_id: str) -> None:
+    """Asks a sweep to hold: running runs go back to waiting at their last checkpoint."""
+    where = (Sweep.id == sweep_id, Sweep.paused_at.is_(None), Sweep.cancel_requested_at.is_(None))
+    if state_of(session, sweep_id) not in ENDED:
+        session.execute(update(Sweep).where(*where).values(paused_at=now()))
+        emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id)})
+
+
+def resume(session: Session, sweep_id: str) -> None:
+    """Lets a held sweep go on; its waiting rows are rung again."""
+    session.execute(update(Sweep).where(Sweep.id == sweep_id).values(paused_at=None))
+    session.execute(update(Run).where(Run.sweep_id == sweep_id, Run.state == "queued").values(rung_at=None))
+    emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id)})
+
+
+def state_of(session: Session, sweep_id: str) -> str:
+    sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
+    finish = session.get_one(Finish, sweep_id, populate_existing=True)
+    return sweep_state(sweep, [run.state for run in runs_of(session, sweep_id)], finish.state)
+
+
+def sweep_state(sweep: Sweep, runs: Sequence[str], finish: str) -> str:
+    """A sweep's state, computed: queued running pausing paused succeeded failed cancelled."""
+    if finish in ("failed", "cancelled"):
+        return finish
+    if finish == "succeeded":
+        return "cancelled" if "cancelled" in runs else "succeeded"
+    busy = "running" in runs or finish == "running"
+    if sweep.paused_at is not None:
+        return "pausing" if busy else "paused"
+    return "queued" if set(runs) == {"queued"} else "running"

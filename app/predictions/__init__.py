@@ -1,0 +1,1 @@
+"""Predictions: one image at once, volumes and video through the queue."""

@@ -1,0 +1,1 @@
+"""Models and deployments: what a sweep found, and what answers."""

@@ -1,0 +1,62 @@
+"""Settings: typed, flat, read once from LAYERTUNE_* and stopped at the border of app and worker."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of the service. The embedded default needs none of them."""
+
+    model_config = SettingsConfigDict(env_prefix="LAYERTUNE_", env_file=None, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address the API listens on")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on")
+    var: Path = Field(Path("var"), description="Folder of the embedded stack's state")
+    workers: int = Field(1, ge=0, le=64, description="Tuning workers that `up` starts")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite below `var`")
+    broker_url: str = Field("", description="Redis URL; empty: Valkey below `var`, by unix socket")
+    storage_url: str = Field("", description="file:///folder or s3://bucket/prefix; empty: below `var`")
+    s3_endpoint_url: str = Field("", description="Endpoint of an S3-compatible store")
+    weights: Path = Field(Path("weights"), description="Folder looked through for pre-trained weights")
+    admin_key: str = Field("", description="Admin key made on first start; empty: a random one")
+    lease_s: float = Field(30, gt=0, description="A claim without progress for so long is given up")
+    reconcile_s: float = Field(15, gt=0, description="How often the table is held against the queue")
+    grace_s: float = Field(15, gt=0, description="Time a lane has to stop before it is killed")
+    ring_again_s: float = Field(300, gt=0, description="A queued row is rung again after so long")
+    archive_max_bytes: int = Field(20 * 2**30, gt=0, description="Largest archive")
+    prediction_max_bytes: int = Field(2 * 2**30, gt=0, description="Largest prediction file")
+    member_max_bytes: int = Field(2 * 2**30, gt=0, description="Largest file inside an archive, unpacked")
+    unpacked_max_bytes: int = Field(100 * 2**30, gt=0, description="Largest archive, unpacked")
+    members_max: int = Field(1_000_000, gt=0, description="Most files in an archive")
+    image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image, width x height")
+    disk_floor_bytes: int = Field(1 * 2**30, ge=0, description="Uploads are refused below so much free disk")
+    cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Disk for patch sets and prefix caches")
+    threads: int = Field(0, ge=0, description="Threads of a tuning lane; 0: all cores")
+    rate_per_s: float = Field(100, gt=0, description="Requests per second a key may make")
+    log_level: str = Field("INFO", description="Least severe log line written")
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.var.absolute() / 'layertune.db'}"
+
+    @property
+    def broker(self) -> str:
+        return self.broker_url or f"redis+socket://{self.var.absolute() / 'valkey.sock'}"
+
+    @property
+    def storage(self) -> str:
+        return self.storage_url or f"file://{self.var.absolute() / 'files'}"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of patch sets, prefix caches and downloaded objects: losing it loses nothing."""
+        return self.var.absolute() / "cache"
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read from the environment at first use."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""Sweeps: every depth of one data set, measured."""

@@ -1,0 +1,1 @@
+"""One network, one file: an ordered, complete partition of its parameters into named layers."""

@@ -1,0 +1,1 @@
+"""Image arithmetic shared by tasks and layouts; NumPy in, NumPy out."""

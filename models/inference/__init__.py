@@ -1,0 +1,1 @@
+"""The deployed network without torch: OpenVINO on CPU, ONNX Runtime on CUDA."""

@@ -1,0 +1,1 @@
+"""The field's measures, each tested against arithmetic done by hand."""

@@ -1,0 +1,60 @@
+"""A task: one clinical question as data plus six plain functions. One file in models/tasks each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.case import Case, CaseFiles, Roi
+from models.findings import Labels, Measure, OperatingPoint, Scores
+
+Output = Literal["classes", "map"]
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """A synthetic patient in the task's own upload layout: files by path, and its truth."""
+
+    subject: str
+    files: dict[str, bytes]  # path inside the archive -> content
+    rows: tuple[dict[str, str], ...] = ()  # lines for metadata.csv, if the layout has one
+
+
+@dataclass(frozen=True)
+class Task:
+    """One clinical question. Adding a file with a `TASK` of this kind adds the endpoint.
+
+    name      also the last part of its prediction path
+    output    "classes": a patch gets class probabilities; "map": a patch gets a label map
+    classes   fixed class names, or () when the data set brings its own
+    positive  the positive class of a binary task, or None (the data set may name one)
+    headline  the metric that ranks arms; higher is better
+    points    operating points reported with intervals, such as "fpr=0.10"
+    layouts   names of accepted upload layouts, in order of preference
+    finding   dataclass of the answer; its fields are the JSON of the contract
+    read      CaseFiles -> Case
+    rois      (Case, size, rng | None) -> patches, the only road from pixels to patches; with an
+              rng ONE random training draw (of one or more patches); None = serving, deterministic
+    decide    (rois, outputs [n, classes] float, labels, operating point) -> finding
+    measure   (Case, outputs [n, classes], labels) -> Measure, the case's row for metrics
+    score     (measures, labels) -> Scores
+    phantom   (rng, index) -> Phantom, a synthetic patient with known truth
+    """
+
+    name: str
+    question: str
+    output: Output
+    classes: tuple[str, ...]
+    positive: str | None
+    headline: str
+    points: tuple[str, ...]
+    layouts: tuple[str, ...]
+    finding: type[Any]
+    read: Callable[[CaseFiles], Case]
+    rois: Callable[[Case, int, np.random.Generator | None], Iterator[Roi]]
+    decide: Callable[[Sequence[Roi], NDArray[np.float32], Labels, OperatingPoint | None], Any]
+    measure: Callable[[Case, NDArray[np.float32], Labels], Measure]
+    score: Callable[[Sequence[Measure], Labels], Scores]
+    phantom: Callable[[np.random.Generator, int], Phantom]

@@ -1,0 +1,1 @@
+"""One clinical question, one file. The file is the registration (see models.discovery)."""

@@ -1,0 +1,1 @@
+"""All of torch: patches, plan, prefix cache, fit, evaluation, checkpoint, export."""
