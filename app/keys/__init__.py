@@ -1,0 +1,1 @@
+"""API keys: made, listed and withdrawn by an admin."""

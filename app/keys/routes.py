@@ -1,0 +1,5 @@
+"""Routes of keys, filled in below."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Routes of sweeps, filled in below."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
