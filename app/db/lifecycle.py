@@ -7,13 +7,14 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.db.tables import Dataset, Event, Finish, Json, Prediction, Run, Sweep, now
+from app.db.tables import Dataset, Event, Finish, Json, Prediction, Registration, Run, Sweep, now
 from models.sweep import Outcome, next_allowed, skipped
 
-Work = type[Dataset] | type[Run] | type[Finish] | type[Prediction]
-WORK: tuple[Work, ...] = (Dataset, Run, Finish, Prediction)
-WAITING = {Dataset: "checking", Run: "queued", Finish: "queued", Prediction: "queued"}
-BUSY = {Dataset: "checking", Run: "running", Finish: "running", Prediction: "running"}
+Work = type[Dataset] | type[Run] | type[Finish] | type[Prediction] | type[Registration]
+WORK: tuple[Work, ...] = (Dataset, Run, Finish, Prediction, Registration)
+_JOBS: tuple[Work, ...] = (Run, Finish, Prediction, Registration)
+WAITING: dict[Work, str] = {Dataset: "checking"} | dict.fromkeys(_JOBS, "queued")
+BUSY: dict[Work, str] = {Dataset: "checking"} | dict.fromkeys(_JOBS, "running")
 ENDED = frozenset({"succeeded", "failed", "cancelled", "skipped", "ready", "rejected"})
 
 WAITS_S = (2, 5, 15)  # before the second, third, ... try
@@ -173,7 +174,7 @@ def expired(session: Session) -> list[tuple[Work, str, int]]:
 def unrung(session: Session, ring_again_s: float) -> list[tuple[Work, str]]:
     """Waiting rows whose bell may have been lost: due, unclaimed, not rung lately.
 
-    For runs and finishes the id is the sweep's, as one lane serves a whole sweep; a paused sweep
+    For all but data sets and predictions the id is the sweep's, as one lane serves a whole sweep; a paused sweep
     and one that a live lane serves already are left alone.
     """
     at, found = now(), []
@@ -192,6 +193,9 @@ def unrung(session: Session, ring_again_s: float) -> list[tuple[Work, str]]:
         if table is Run:
             sweeps = select(Run.sweep_id).where(Run.id.in_(ids)).distinct()
             found += [(table, sweep_id) for sweep_id in session.scalars(sweeps) if idle(session, sweep_id)]
+        elif table is Registration:
+            sweeps = select(Registration.sweep_id).where(Registration.id.in_(ids)).distinct()
+            found += [(table, sweep_id) for sweep_id in session.scalars(sweeps)]
         else:
             found += [(table, row_id) for row_id in ids if table is not Finish or idle(session, row_id)]
     return found

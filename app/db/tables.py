@@ -201,6 +201,17 @@ class Model(Owned, Base):
     __table_args__ = (UniqueConstraint("run_id"),)
 
 
+class Registration(Owned, Leased, Base):
+    """A wish to make a model of a run that was not chosen; its lane exports it like a finish.
+
+    The id is the id the model will have. state: queued -> running -> succeeded | failed.
+    """
+
+    __tablename__ = "registrations"
+    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), index=True)
+    run_id: Mapped[str] = mapped_column(unique=True)
+
+
 class Deployment(Base):
     """One row per change; the newest `version` of a name is what answers."""
 
