@@ -1,0 +1,45 @@
+"""Files by name, in a folder or an S3 bucket, behind one small interface."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+
+class Sink(Protocol):
+    """Where a stream of bytes is written."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+
+class Files(Protocol):
+    """Objects by name (`packs/<digest>.zip`), whole or not at all.
+
+    Reading or sizing a name that is not there raises FileNotFoundError; deleting it is no error.
+    """
+
+    def put_file(self, name: str, path: Path) -> None: ...
+    def put_bytes(self, name: str, data: bytes) -> None: ...
+    def writer(self, name: str) -> AbstractContextManager[Sink]:
+        """A stream to a new object, kept at the end of the block, discarded on an exception."""
+        ...
+
+    def get_bytes(self, name: str) -> bytes: ...
+    def open(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Chunks of bytes [start, end); FileNotFoundError is raised at once, not at the first chunk."""
+        ...
+
+    def size(self, name: str) -> int: ...
+    def exists(self, name: str) -> bool: ...
+    def delete(self, name: str) -> None: ...
+    def names(self, prefix: str = "") -> Iterator[str]: ...
+    def local(self, name: str) -> Path:
+        """A path to read the object at; from S3 it is downloaded once into the scratch folder."""
+        ...
+
+
+@cache
+def files() -> Files:
+    """The store of the settings, made once per process."""
+    raise NotImplementedError
