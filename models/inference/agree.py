@@ -1,0 +1,67 @@
+"""Whether bfloat16 may answer for float32: measured on validation patches, kept in the card."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.inference.runtime import OpenVinoNetwork, has_bf16
+
+SCORE_TOLERANCE = 0.02  # largest difference of any class score
+HEADLINE_TOLERANCE = 0.002  # largest loss of the task's headline metric
+CHUNK = 32
+
+Headline = Callable[[NDArray[np.float32]], float | None]  # outputs [n, classes] -> value
+
+
+def serving(
+    onnx: Path, patches: NDArray[np.uint8], headline: Headline | None = None
+) -> dict[str, Any]:
+    """`card["serving"]`: how the network may be run, and what was measured to say so.
+
+    `patches` [n, size, size, 3] are the validation ROIs as serving cuts them; they may be memory-
+    mapped. Where the processor has no bfloat16, nothing is measured and float32 it stays.
+    """
+    if not has_bf16():
+        return {"bf16": False, "reason": "not measured: this processor has no bfloat16"}
+    exact = _outputs(OpenVinoNetwork(onnx, bf16=False), patches)
+    rough = _outputs(OpenVinoNetwork(onnx, bf16=True), patches)
+    return compare(exact, rough, headline)
+
+
+def compare(
+    exact: NDArray[np.float32], rough: NDArray[np.float32], headline: Headline | None = None
+) -> dict[str, Any]:
+    """Float32 outputs against bfloat16 ones, [n, classes] both, within the two tolerances."""
+    difference = float(np.abs(exact - rough).max())
+    loss = _loss(headline, exact, rough)
+    allowed = difference <= SCORE_TOLERANCE and loss is not None and loss <= HEADLINE_TOLERANCE
+    return {
+        "bf16": allowed,
+        "score_difference_max": difference,
+        "score_tolerance": SCORE_TOLERANCE,
+        "headline_loss": loss,
+        "headline_tolerance": HEADLINE_TOLERANCE,
+        "patches": len(exact),
+    }
+
+
+def _loss(
+    headline: Headline | None, exact: NDArray[np.float32], rough: NDArray[np.float32]
+) -> float | None:
+    """How much of the headline bfloat16 costs; None if the patches do not determine it."""
+    if headline is None:
+        return 0.0
+    before, after = headline(exact), headline(rough)
+    if before is None or after is None:
+        return None
+    return float(before - after)
+
+
+def _outputs(network: OpenVinoNetwork, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+    chunks = range(0, len(patches), CHUNK)
+    return np.concatenate(
+        [network.run(np.ascontiguousarray(patches[i : i + CHUNK])) for i in chunks]
+    )

@@ -1,0 +1,82 @@
+"""From pixels to a finding: the serving half of the one road that training and validation take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from models.case import Case, Pixels
+from models.findings import Labels, OperatingPoint
+from models.inference.runtime import Network, as_patches
+from models.task import Task
+
+ALL = "all"
+GIVEN = "threshold"
+
+
+class PointError(ValueError):
+    """An operating point that the model does not have, or that its data could not resolve."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`point` is the operating point that was applied; None where the class of highest score wins."""
+
+    finding: Any
+    point: OperatingPoint | None
+
+
+def labels_of(card: Mapping[str, Any]) -> Labels:
+    return Labels(tuple(card["classes"]), card.get("positive"))
+
+
+def point_of(row: Mapping[str, Any]) -> OperatingPoint:
+    """An operating point as a card or a deployment keeps it; what it says beside is left out."""
+    known = {field.name for field in fields(OperatingPoint)}
+    return OperatingPoint(**{name: value for name, value in row.items() if name in known})
+
+
+def choose_point(card: Mapping[str, Any], wanted: str | None) -> OperatingPoint | None:
+    """The point a caller names: one of the card's, a threshold from 0 to 1, or `all`.
+
+    Raises PointError with what there is to choose from.
+    """
+    if wanted is None or wanted == ALL:
+        return None
+    points = {row["name"]: point_of(row) for row in card.get("operating_points") or ()}
+    if wanted in points:
+        return _resolved(points[wanted])
+    if card.get("positive") is None:
+        raise PointError(
+            f"{wanted!r}: this model has no positive class, so no operating points; "
+            "its answer is the class of highest score"
+        )
+    try:
+        threshold = float(wanted)
+    except ValueError:
+        threshold = -1.0
+    if not 0.0 <= threshold <= 1.0:
+        names = ", ".join([*points, ALL])
+        raise PointError(f"{wanted!r}: neither a threshold from 0 to 1 nor one of {names}")
+    return OperatingPoint(name=GIVEN, threshold=threshold)
+
+
+def _resolved(point: OperatingPoint) -> OperatingPoint:
+    if point.threshold is None:
+        why = point.reason or "the validation data could not resolve it"
+        raise PointError(f"{point.name!r} has no threshold: {why}")
+    return point
+
+
+def predict(
+    task: Task,
+    network: Network,
+    card: Mapping[str, Any],
+    pixels: Pixels,
+    point: OperatingPoint | None,
+    spacing_mm: tuple[float, float] | None = None,
+) -> Answer:
+    """What the model finds in one image; deterministic. `spacing_mm` is (row, column)."""
+    case = Case(case_id="input", subject="input", pixels=pixels, spacing_mm=spacing_mm)
+    rois = list(task.rois(case, network.size, None))
+    outputs = network.run(as_patches([roi.pixels for roi in rois]))
+    return Answer(task.decide(rois, outputs, labels_of(card), point), point)

@@ -1,0 +1,204 @@
+"""Deployed networks without torch: OpenVINO on the CPU, ONNX Runtime on CUDA, a few kept warm."""
+
+import contextlib
+import importlib
+import importlib.util
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from models.case import Pixels
+
+Scores = NDArray[np.float32]  # [n, classes]
+
+
+class NetworkError(Exception):
+    """A file that is not a network of ours; the message names the file and what is wrong."""
+
+
+class Network(Protocol):
+    """What serving needs of a network: uint8 patches in, class scores out, from any thread."""
+
+    size: int
+    classes: int
+    precision: str  # "f32" or "bf16", as it runs here
+    device: str
+
+    def run(self, pixels: NDArray[np.uint8]) -> Scores:
+        """[n, size, size, 3] uint8 -> [n, classes] float32; an image's scores do not depend on n."""
+
+
+@cache
+def core() -> ov.Core:
+    return ov.Core()
+
+
+def has_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 itself; elsewhere it would only lose accuracy."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class OpenVinoNetwork:
+    """One network on the CPU with as many requests in flight as the engine finds best.
+
+    It is compiled for single patches: a fixed shape is faster than a free one, several requests
+    in flight fill the cores better than a batch, and the same patch gets the same scores in
+    whatever company it comes.
+    """
+
+    device = "cpu"
+
+    def __init__(self, path: Path, bf16: bool) -> None:
+        model = _read(path)
+        _, self.size, _, _ = (int(side) for side in _dimensions(path, model))
+        model.reshape([1, self.size, self.size, 3])
+        self.precision = "bf16" if bf16 and has_bf16() else "f32"
+        hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
+        self._compiled = core().compile_model(model, "CPU", hints)
+        self.classes = int(self._compiled.output(0).shape[1])
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
+            self._idle.put(self._compiled.create_infer_request())
+
+    def run(self, pixels: NDArray[np.uint8]) -> Scores:
+        _check(pixels, self.size)
+        scores = np.empty((len(pixels), self.classes), np.float32)
+        with self._requests(len(pixels)) as requests:
+            for start in range(0, len(pixels), len(requests)):
+                flying = list(zip(requests, range(start, len(pixels)), strict=False))
+                for request, i in flying:
+                    request.start_async([pixels[i : i + 1]], share_inputs=True)
+                for request, i in flying:
+                    request.wait()
+                    scores[i] = request.get_output_tensor(0).data[0]
+        return scores
+
+    @contextlib.contextmanager
+    def _requests(self, wanted: int) -> Iterator[list[Any]]:
+        """One request, waited for, and up to `wanted` when others lie idle; given back after."""
+        held = [self._idle.get()]
+        with contextlib.suppress(queue.Empty):
+            while len(held) < wanted:
+                held.append(self._idle.get_nowait())
+        try:
+            yield held
+        except BaseException:
+            # One of them may still be running; fresh ones take their places.
+            held = [self._compiled.create_infer_request() for _ in held]
+            raise
+        finally:
+            for request in held:
+                self._idle.put(request)
+
+
+class OnnxRuntimeNetwork:
+    """One network on a CUDA device through ONNX Runtime. Untested: no such device has been seen.
+
+    `session` is an onnxruntime.InferenceSession, itself safe to run from several threads.
+    """
+
+    device = "cuda"
+    precision = "f32"
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.size = int(session.get_inputs()[0].shape[1])
+        self.classes = int(session.get_outputs()[0].shape[1])
+
+    def run(self, pixels: NDArray[np.uint8]) -> Scores:
+        _check(pixels, self.size)
+        outputs = self._session.run(None, {self._session.get_inputs()[0].name: pixels})
+        return np.asarray(outputs[0], np.float32)
+
+
+def _read(path: Path) -> ov.Model:
+    try:
+        return core().read_model(path)
+    except RuntimeError as error:  # what OpenVINO raises for anything that is no model
+        raise NetworkError(f"{path.name}: not readable as an ONNX network") from error
+
+
+def _dimensions(path: Path, model: ov.Model) -> list[int]:
+    shape = [-1 if side.is_dynamic else side.get_length() for side in model.input(0).partial_shape]
+    given = model.input(0).get_element_type().to_string()
+    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or given != "u8":
+        raise NetworkError(
+            f"{path.name}: takes {given} {shape} where uint8 [n, size, size, 3] is expected; "
+            "export it with LayerTune, which puts the normalisation inside"
+        )
+    return shape
+
+
+def _check(pixels: NDArray[np.uint8], size: int) -> None:
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3) or len(pixels) == 0:
+        raise ValueError(
+            f"patches are {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, {size}, {size}, 3]"
+        )
+
+
+def _cuda_session(path: Path) -> Any:
+    """An ONNX Runtime session on the first CUDA device, or None where there is neither."""
+    if not Path("/dev/nvidia0").exists() or importlib.util.find_spec("onnxruntime") is None:
+        return None
+    runtime = importlib.import_module("onnxruntime")
+    if "CUDAExecutionProvider" not in runtime.get_available_providers():
+        return None
+    return runtime.InferenceSession(path, providers=["CUDAExecutionProvider"])
+
+
+def load(path: Path, bf16: bool | None = None) -> Network:
+    """A network ready to run, on CUDA where ONNX Runtime has it, else on the CPU.
+
+    `bf16` is what the model's card allows (models.inference.agree); None and False mean float32.
+    """
+    session = _cuda_session(path)
+    return OpenVinoNetwork(path, bool(bf16)) if session is None else OnnxRuntimeNetwork(session)
+
+
+def as_patches(pixels: list[Pixels]) -> NDArray[np.uint8]:
+    """Patches of one size as the array a network takes, without copying a single one."""
+    return pixels[0][np.newaxis] if len(pixels) == 1 else np.stack(pixels)
+
+
+class Warm:
+    """The few networks used last, by digest; each is loaded once however many ask for it at once."""
+
+    def __init__(self, capacity: int = 4) -> None:
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._networks: OrderedDict[str, Future[Network]] = OrderedDict()
+
+    def get(self, digest: str, make: Callable[[], Network]) -> Network:
+        """The network of `digest`; the first to ask makes it, others wait and share the outcome."""
+        with self._lock:
+            future = self._networks.get(digest)
+            mine = future is None
+            if future is None:
+                future = self._networks[digest] = Future()
+            self._networks.move_to_end(digest)
+            while len(self._networks) > self._capacity:
+                self._networks.popitem(last=False)  # whoever still runs it holds it alive
+        if mine:
+            self._make(digest, future, make)
+        return future.result()
+
+    def _make(self, digest: str, future: "Future[Network]", make: Callable[[], Network]) -> None:
+        try:
+            future.set_result(make())
+        except BaseException as error:
+            with self._lock:  # the next one to ask tries again
+                if self._networks.get(digest) is future:
+                    del self._networks[digest]
+            future.set_exception(error)
+
+    def __len__(self) -> int:
+        return len(self._networks)
