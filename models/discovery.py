@@ -6,8 +6,10 @@ from functools import cache
 from types import ModuleType
 
 from models import backbones as backbone_folder
+from models import layouts as layout_folder
 from models import tasks as task_folder
 from models.backbone import Backbone
+from models.layout import Layout
 from models.task import Task
 
 
@@ -28,3 +30,10 @@ def backbones() -> dict[str, Backbone]:
     """Every backbone by name; importing them never imports torch (their `build` does)."""
     found = [module.BACKBONE for module in _modules(backbone_folder) if hasattr(module, "BACKBONE")]
     return {backbone.name: backbone for backbone in found}
+
+
+@cache
+def layouts() -> dict[str, Layout]:
+    """Every upload layout by name."""
+    found = [module.LAYOUT for module in _modules(layout_folder) if hasattr(module, "LAYOUT")]
+    return {layout.name: layout for layout in found}
