@@ -4,10 +4,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.db.tables import Dataset, Event, Finish, Json, Prediction, Registration, Run, Sweep, now
+from app.db.tables import (
+    Dataset,
+    Event,
+    Finish,
+    Json,
+    LedgerRow,
+    Prediction,
+    Registration,
+    Run,
+    Sweep,
+    now,
+)
 from models.sweep import Outcome, next_allowed, skipped
 
 Work = type[Dataset] | type[Run] | type[Finish] | type[Prediction] | type[Registration]
@@ -53,7 +64,7 @@ def _entered(session: Session, table: Work, row_id: str, state: str) -> None:
     session.flush()
 
 
-def _change(session: Session, table: Work, where: Sequence[Any], values: Json) -> bool:
+def _change(session: Session, table: Work | type[Sweep], where: Sequence[Any], values: Json) -> bool:
     session.flush()
     found = session.execute(
         update(table).where(*where).values(**values).execution_options(synchronize_session=False)
@@ -209,6 +220,25 @@ def idle(session: Session, sweep_id: str) -> bool:
     return session.scalars(busy).first() is None
 
 
+def erase_dataset(session: Session, dataset_id: str) -> bool:
+    """Hides a data set and erases its ledger; False, and nothing done, while a sweep needs it.
+
+    The row is locked first, as the creation of a sweep does: the two cannot pass each other.
+    """
+    session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update())
+    of_it = Sweep.dataset_id == dataset_id
+    tuned = exists().where(of_it, Finish.id == Sweep.id, Finish.state.not_in(ENDED))
+    exported = exists().where(
+        of_it, Registration.sweep_id == Sweep.id, Registration.state.not_in(ENDED)
+    )
+    where = (Dataset.id == dataset_id, ~tuned, ~exported)
+    erased = {"state": "deleted", "pack": None, "problems": [], "warnings": [], "lease_owner": None}
+    if not _change(session, Dataset, where, erased):
+        return False
+    session.execute(delete(LedgerRow).where(LedgerRow.dataset_id == dataset_id))
+    return True
+
+
 # ---- sweeps ---------------------------------------------------------------------------------
 
 
@@ -271,7 +301,8 @@ def cancel(session: Session, sweep_id: str) -> None:
     where = (Sweep.id == sweep_id, Sweep.cancel_requested_at.is_(None))
     if state_of(session, sweep_id) in ENDED:
         return
-    session.execute(update(Sweep).where(*where).values(cancel_requested_at=now(), paused_at=None))
+    if not _change(session, Sweep, where, {"cancel_requested_at": now(), "paused_at": None}):
+        return
     for run in runs_of(session, sweep_id):
         _stop_waiting(session, run.id, "cancelled", "cancelled")
     settle(session, sweep_id)
@@ -281,14 +312,17 @@ def cancel(session: Session, sweep_id: str) -> None:
 def pause(session: Session, sweep_id: str) -> None:
     """Asks a sweep to hold: running runs go back to waiting at their last checkpoint."""
     where = (Sweep.id == sweep_id, Sweep.paused_at.is_(None), Sweep.cancel_requested_at.is_(None))
-    if state_of(session, sweep_id) not in ENDED:
-        session.execute(update(Sweep).where(*where).values(paused_at=now()))
+    if state_of(session, sweep_id) in ENDED:
+        return
+    if _change(session, Sweep, where, {"paused_at": now()}):
         emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id)})
 
 
 def resume(session: Session, sweep_id: str) -> None:
     """Lets a held sweep go on; its waiting rows are rung again."""
-    session.execute(update(Sweep).where(Sweep.id == sweep_id).values(paused_at=None))
+    where = (Sweep.id == sweep_id, Sweep.paused_at.is_not(None))
+    if not _change(session, Sweep, where, {"paused_at": None}):
+        return
     session.execute(update(Run).where(Run.sweep_id == sweep_id, Run.state == "queued").values(rung_at=None))
     emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id)})
 
