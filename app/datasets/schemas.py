@@ -1,0 +1,164 @@
+"""Data sets as clients see them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fate = Literal["used", "excluded", "unreadable", "ignored"]
+
+
+class Counts(BaseModel):
+    files: int = Field(0, ge=0, description="Files in the archive")
+    cases: int = Field(0, ge=0, description="Cases that became part of the data set")
+    subjects: int = Field(0, ge=0, description="Persons or videos they belong to")
+    excluded: int = Field(0, ge=0, description="Files left out, each with a reason in the ledger")
+
+
+class Splits(BaseModel):
+    train: int = Field(0, ge=0)
+    validation: int = Field(0, ge=0)
+    test: int = Field(0, ge=0)
+
+
+class Problem(BaseModel):
+    """Something about one file, or about the whole where `file` is null."""
+
+    model_config = ConfigDict(extra="allow")
+    file: str | None = None
+    code: str
+    detail: str
+
+
+EXAMPLE = {
+    "id": "ds_01k9w2x3y4z5a6b7c8d9e0f1g2",
+    "name": "Breast ultrasound, spring",
+    "task": "classification",
+    "state": "ready",
+    "positive": "malignant",
+    "digest": "9f2c1d5c0f6c2c8a7b1d3e4f5a6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7",
+    "layout": "class_folders",
+    "upload_sha256": "4a1f0c3e5d7b9a2c4e6f8091a3b5c7d9ebfd0f1e2d3c4b5a69788796a5b4c3d2",
+    "counts": {"files": 549, "cases": 548, "subjects": 531, "excluded": 1},
+    "classes": {"benign": 329, "malignant": 139, "normal": 80},
+    "splits": {"train": 384, "validation": 82, "test": 82},
+    "problems": [{"file": "benign/12.png", "code": "too_small", "detail": "4 x 4 px; 8 are needed"}],
+    "warnings": [{"code": "near_duplicates", "detail": "7 pairs across train and test"}],
+    "failure": None,
+    "created_at": "2026-11-23T10:00:00Z",
+    "created_by": "key_01k9w2x3y4z5a6b7c8d9e0f1g2",
+}
+
+
+class Dataset(BaseModel):
+    """A data set and what its check found."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    id: str
+    name: str
+    task: str
+    state: Literal["checking", "ready", "rejected"]
+    positive: str | None = Field(None, description="The positive class of a binary task")
+    digest: str | None = Field(None, description="SHA-256 of the pack; the version of the data")
+    layout: str | None = Field(None, description="The upload layout that was recognised")
+    upload_sha256: str = Field(description="SHA-256 of the archive as it was received")
+    counts: Counts
+    classes: dict[str, int] = Field(description="Cases per class")
+    splits: Splits = Field(description="Cases per part")
+    problems: list[Problem] = Field(description="Why files were left out, or why all was rejected")
+    warnings: list[dict[str, Any]] = Field(description="What does not hinder, but should be known")
+    failure: dict[str, Any] | None = Field(None, description="Why the check itself could not end")
+    created_at: datetime
+    created_by: str
+
+
+class DatasetPage(BaseModel):
+    items: list[Dataset]
+    next_cursor: str | None = None
+
+
+class LedgerEntry(BaseModel):
+    """The fate of one uploaded file."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "file": "malignant/case-7.png",
+                    "fate": "used",
+                    "code": None,
+                    "detail": None,
+                    "case_id": "case_000007",
+                    "subject": "case-7",
+                    "label": "malignant",
+                    "split": "train",
+                }
+            ]
+        },
+    )
+    file: str
+    fate: Fate
+    code: str | None
+    detail: str | None
+    case_id: str | None
+    subject: str | None
+    label: str | None
+    split: str | None
+
+
+class LedgerPage(BaseModel):
+    items: list[LedgerEntry]
+    next_cursor: str | None = None
+
+
+class Upload(BaseModel):
+    """The form's fields, beside the `archive` itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str = Field(max_length=64)
+    name: str = Field(min_length=1, max_length=200)
+    sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$")
+    positive: str | None = Field(None, min_length=1, max_length=200)
+
+
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["archive", "task", "name"],
+                    "properties": {
+                        "archive": {
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "format": "binary",
+                            "description": "zip, tar, tar.gz or tar.zst in one of the task's layouts",
+                        },
+                        "task": {"type": "string", "examples": ["classification"]},
+                        "name": {
+                            "type": "string",
+                            "minLength": 1,
+                            "maxLength": 200,
+                            "examples": ["Breast ultrasound, spring"],
+                        },
+                        "sha256": {
+                            "type": "string",
+                            "pattern": "^[0-9a-fA-F]{64}$",
+                            "description": "Digest of the archive; compared when given",
+                        },
+                        "positive": {
+                            "type": "string",
+                            "description": "The positive class of a binary task",
+                            "examples": ["malignant"],
+                        },
+                    },
+                },
+            }
+        },
+    }
+}

@@ -1,0 +1,159 @@
+"""Data sets: received, listed, shown, erased. Their check is the worker's."""
+
+import logging
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import Session
+
+from app import ids, queue
+from app.auth import Caller
+from app.datasets import schemas
+from app.db import lifecycle
+from app.db.session import writing
+from app.db.tables import Dataset, LedgerRow, now
+from app.errors import Conflict, NotFound, Problem, Unprocessable
+from app.multipart import Form
+from app.storage import Files
+from models import discovery, pictures
+from models.pack import Pack
+
+log = logging.getLogger(__name__)
+
+
+def check_fields(given: Mapping[str, str], *, complete: bool = True) -> None:
+    """Raises Unprocessable with a pointer to every field that is missing or wrong.
+
+    With `complete` False a missing field may still be on its way.
+    """
+    errors: list[dict[str, str]] = []
+    try:
+        schemas.Upload.model_validate(given)
+    except ValidationError as error:
+        for found in error.errors():
+            if complete or found["type"] != "missing":
+                pointer = "/" + "/".join(str(part) for part in found["loc"])
+                errors.append({"pointer": pointer, "detail": found["msg"]})
+    if (name := given.get("task")) is not None:
+        errors += _task_errors(name, given.get("positive"))
+    if errors:
+        raise Unprocessable("invalid", "some fields are missing or wrong", errors)
+
+
+def _task_errors(name: str, positive: str | None) -> list[dict[str, str]]:
+    task = discovery.tasks().get(name)
+    if task is None:
+        known = ", ".join(discovery.tasks())
+        return [{"pointer": "/task", "detail": f"unknown task {name[:64]!r}: use one of {known}"}]
+    if positive is not None and task.classes and positive not in task.classes:
+        known = ", ".join(task.classes)
+        return [{"pointer": "/positive", "detail": f"use one of the task's classes: {known}"}]
+    return []
+
+
+def accept(form: Form) -> None:
+    """Raises Unprocessable unless the form is whole and its archive is what its digest says."""
+    check_fields(form.fields)
+    if form.file_bytes == 0:
+        detail = "the archive is empty"
+        raise Unprocessable("invalid", detail, [{"pointer": "/archive", "detail": detail}])
+    said = form.fields.get("sha256")
+    if said is not None and said.lower() != form.file_sha256:
+        detail = f"the archive received has SHA-256 {form.file_sha256}; send it again"
+        errors = [{"pointer": "/sha256", "detail": detail}]
+        raise Unprocessable("checksum_mismatch", detail, errors)
+
+
+def create(session: Session, caller: Caller, form: Form, upload: str) -> Dataset:
+    """Stores the data set of a received archive; its check is rung for after the commit."""
+    at = now()
+    row = Dataset(
+        id=ids.new("ds"),
+        workspace=caller.workspace,
+        created_by=caller.key_id,
+        created_at=at,
+        name=form.fields["name"],
+        task=form.fields["task"],
+        positive=form.fields.get("positive") or discovery.tasks()[form.fields["task"]].positive,
+        upload=upload,
+        upload_sha256=form.file_sha256,
+        state="checking",
+        rung_at=at,
+        times={"checking": at.isoformat()},
+        counts={}, classes={}, splits={}, problems=[], warnings=[],
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    queue.after_commit(session, "check", row.id)
+    return row
+
+
+def view(row: Dataset) -> schemas.Dataset:
+    return schemas.Dataset.model_validate(
+        {name: getattr(row, name) for name in schemas.Dataset.model_fields}
+    )
+
+
+def query(workspace: str, task: str | None, state: str | None) -> Select[tuple[Dataset]]:
+    """The data sets of a workspace that have not been deleted."""
+    found = select(Dataset).where(Dataset.workspace == workspace, Dataset.state != "deleted")
+    if task is not None:
+        found = found.where(Dataset.task == task)
+    if state is not None:
+        found = found.where(Dataset.state == state)
+    return found
+
+
+def get(session: Session, workspace: str, dataset_id: str) -> Dataset:
+    found = session.scalars(query(workspace, None, None).where(Dataset.id == dataset_id)).first()
+    if found is None:
+        raise NotFound(f"there is no data set {dataset_id[:64]!r}")
+    return found
+
+
+def ledger(dataset_id: str, fate: str | None) -> Select[tuple[LedgerRow]]:
+    found = select(LedgerRow).where(LedgerRow.dataset_id == dataset_id)
+    return found if fate is None else found.where(LedgerRow.fate == fate)
+
+
+def preview(row: Dataset, case_id: str, files: Files) -> bytes:
+    """PNG of a packed case with its truth drawn in."""
+    if row.pack is None:
+        raise Conflict("not_ready", f"data set {row.id} is {row.state}; previews need its pack")
+    with Pack.open(files.local(row.pack)) as pack:
+        for found in pack.cases():
+            if found.case_id == case_id:
+                return pictures.case_preview(discovery.tasks()[row.task].read(found))
+    raise NotFound(f"data set {row.id} has no case {case_id[:64]!r}")
+
+
+def delete(workspace: str, dataset_id: str, files: Files) -> None:
+    """Erases a data set's pack, upload and ledger, unless an active sweep uses it.
+
+    The row is kept, hidden, because the sweeps and models made of it stay readable. Files go
+    after the commit: a roll-back must find them, and a pack shared by an equal upload stays.
+    """
+    with writing() as session:
+        row = get(session, workspace, dataset_id)
+        names = _own_files(session, row)
+        if not lifecycle.erase_dataset(session, row.id):
+            raise Conflict("in_use", f"a sweep still uses data set {row.id}: cancel it first")
+    for name in names:
+        files.delete(name)
+
+
+def _own_files(session: Session, row: Dataset) -> list[str]:
+    # An equal upload that is being checked may be about to point to the same pack.
+    arriving = (Dataset.state == "checking") & (Dataset.upload_sha256 == row.upload_sha256)
+    others = Dataset.id != row.id, (Dataset.pack == row.pack) | arriving
+    shared = session.scalar(select(exists().where(*others)))
+    return [row.upload] if shared or row.pack is None else [row.upload, row.pack]
+
+
+def forget_upload(files: Files, name: str) -> None:
+    """Erases an upload that no row points to; a store that is away is only logged."""
+    try:
+        files.delete(name)
+    except (OSError, Problem):
+        log.warning("an unused upload could not be erased: %s", name)
