@@ -41,6 +41,8 @@ class Task:
     measure   (Case, outputs [n, classes], labels) -> Measure, the case's row for metrics
     score     (measures, labels) -> Scores
     phantom   (rng, index) -> Phantom, a synthetic patient with known truth
+    weighted  (measures, labels, weights [b, n]) -> the values of `score` for b resamples at once,
+              NaN where undefined; None = `score` is called b times, which is right but slow
     """
 
     name: str
@@ -58,3 +60,7 @@ class Task:
     measure: Callable[[Case, NDArray[np.float32], Labels], Measure]
     score: Callable[[Sequence[Measure], Labels], Scores]
     phantom: Callable[[np.random.Generator, int], Phantom]
+    weighted: (
+        Callable[[Sequence[Measure], Labels, NDArray[np.float64]], dict[str, NDArray[np.float64]]]
+        | None
+    ) = None
