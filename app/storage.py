@@ -5,6 +5,11 @@ from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from app.settings import settings
+from app.storage_folder import Folder
+from app.storage_s3 import Bucket
 
 
 class Sink(Protocol):
@@ -20,26 +25,46 @@ class Files(Protocol):
     """
 
     def put_file(self, name: str, path: Path) -> None: ...
+
     def put_bytes(self, name: str, data: bytes) -> None: ...
+
     def writer(self, name: str) -> AbstractContextManager[Sink]:
         """A stream to a new object, kept at the end of the block, discarded on an exception."""
         ...
 
     def get_bytes(self, name: str) -> bytes: ...
+
     def open(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Chunks of bytes [start, end); FileNotFoundError is raised at once, not at the first chunk."""
+        """Chunks of bytes [start, end); a missing name raises at once, not at the first chunk."""
         ...
 
     def size(self, name: str) -> int: ...
+
     def exists(self, name: str) -> bool: ...
+
     def delete(self, name: str) -> None: ...
-    def names(self, prefix: str = "") -> Iterator[str]: ...
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """Names that begin with `prefix`, in order."""
+        ...
+
     def local(self, name: str) -> Path:
         """A path to read the object at; from S3 it is downloaded once into the scratch folder."""
         ...
 
 
+def store(url: str, scratch: Path, endpoint: str = "") -> Files:
+    """The store of a URL: `file:///folder` or `s3://bucket/prefix`. ValueError for another."""
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Folder(Path(unquote(parts.path)))
+    if parts.scheme == "s3" and parts.netloc:
+        return Bucket(parts.netloc, parts.path.strip("/"), scratch / "objects", endpoint)
+    raise ValueError(f"storage URL {url!r}: use file:///folder or s3://bucket/prefix")
+
+
 @cache
 def files() -> Files:
     """The store of the settings, made once per process."""
-    raise NotImplementedError
+    given = settings()
+    return store(given.storage, given.scratch, given.s3_endpoint_url)

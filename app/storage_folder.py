@@ -1,0 +1,114 @@
+"""Files in a local folder: written under a temporary name, fsynced, renamed."""
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+CHUNK = 1 << 20
+UNFINISHED = ".unfinished"  # temporary files: beside the objects, so that a rename suffices
+FORGOTTEN_S = 86_400  # an unfinished file of a killed process is swept away after a day
+
+
+def checked(name: str) -> str:
+    """The name, if it is a plain relative path; else ValueError, so nothing escapes the store."""
+    parts = PurePosixPath(name).parts
+    plain = "/".join(parts) == name and not name.startswith("/") and "\0" not in name
+    if not parts or not plain or ".." in parts or parts[0] == UNFINISHED:
+        raise ValueError(f"object name {name!r}: use a plain relative path such as packs/a.zip")
+    return name
+
+
+class Folder:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _path(self, name: str) -> Path:
+        return self.root / checked(name)
+
+    @contextmanager
+    def writer(self, name: str) -> Iterator[BinaryIO]:
+        path = self._path(name)
+        unfinished = self.root / UNFINISHED
+        unfinished.mkdir(parents=True, exist_ok=True)
+        self._sweep(unfinished)
+        part = unfinished / secrets.token_hex(16)
+        try:
+            with part.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(path)
+            _sync(path.parent)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _sweep(self, unfinished: Path) -> None:
+        for part in unfinished.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > FORGOTTEN_S:
+                    part.unlink()
+
+    def put_file(self, name: str, path: Path) -> None:
+        with self.writer(name) as sink, path.open("rb") as source:
+            shutil.copyfileobj(source, sink, CHUNK)
+
+    def put_bytes(self, name: str, data: bytes) -> None:
+        with self.writer(name) as sink:
+            sink.write(data)
+
+    def get_bytes(self, name: str) -> bytes:
+        return self._path(name).read_bytes()
+
+    def open(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        return _chunks(self._path(name).open("rb"), start, end)
+
+    def size(self, name: str) -> int:
+        return self._path(name).stat().st_size
+
+    def exists(self, name: str) -> bool:
+        return self._path(name).is_file()
+
+    def delete(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        if not self.root.is_dir():
+            return
+        paths = (path for path in self.root.rglob("*") if path.is_file())
+        found = (path.relative_to(self.root).as_posix() for path in paths)
+        kept = (name for name in found if not name.startswith(f"{UNFINISHED}/"))
+        yield from sorted(name for name in kept if name.startswith(prefix))
+
+    def local(self, name: str) -> Path:
+        path = self._path(name)
+        if not path.is_file():
+            raise FileNotFoundError(f"no object {name!r} below {self.root}")
+        return path
+
+
+def _chunks(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
+    """Reads [start, end) in chunks; a generator, so the file closes with it."""
+    with file:
+        file.seek(start)
+        left = None if end is None else end - start
+        while left is None or left > 0:
+            chunk = file.read(CHUNK if left is None else min(CHUNK, left))
+            if not chunk:
+                return
+            left = None if left is None else left - len(chunk)
+            yield chunk
+
+
+def _sync(folder: Path) -> None:
+    """Makes a rename survive a power cut: the folder's entry itself is flushed."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
