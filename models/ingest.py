@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from models.archive import Limits
 from models.ledger import LedgerEntry, RejectedError
+from models.member import Limits
 from models.pack import Manifest
 from models.task import Task
 

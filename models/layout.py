@@ -1,4 +1,4 @@
-"""A layout: one way of laying out an upload, as data plus one function. One file in layouts/ each."""
+"""A layout: one way of laying out an upload, as data and one function. A file in layouts/ each."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
