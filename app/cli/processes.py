@@ -1,0 +1,50 @@
+"""The service's processes as commands; each replaces this one, so signals reach it directly."""
+
+import importlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+
+def _become(*arguments: str) -> None:
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - our own interpreter
+
+
+def api(
+    host: Annotated[str, typer.Option(envvar="LAYERTUNE_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="LAYERTUNE_PORT", min=0, max=65535)] = 8000,
+) -> None:
+    """Serves the HTTP API."""
+    server = ("-m", "uvicorn", "--factory", "app.main:create_app", "--no-access-log")
+    _become(*server, "--host", host, "--port", str(port))
+
+
+def worker(
+    queues: Annotated[
+        str, typer.Option(help="Of io, predict and tune, comma-separated")
+    ] = "io,predict",
+) -> None:
+    """Serves queues: checks and predictions, or tuning."""
+    _become("-m", "worker.main", "--queues", queues)
+
+
+def migrate() -> None:
+    """Brings the database to the newest revision."""
+    importlib.import_module("app.db.migrate").upgrade()
+
+
+def up() -> None:
+    """Starts the whole embedded stack, and stops it on Ctrl-C."""
+    # Imported by name: the supervisor's imports would slow every other command down.
+    importlib.import_module("app.cli.up").up()
+
+
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the service running at the end")
+    ] = False,
+) -> None:
+    """Shows the main job end to end on synthetic frames, in under three minutes."""
+    importlib.import_module("app.cli.demo").demo(keep=keep)
