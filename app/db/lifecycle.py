@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, exists, or_, select, update
+from sqlalchemy import CursorResult, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import (
@@ -136,12 +136,26 @@ def end(
 
 
 def release(session: Session, table: Work, row_id: str, attempt: int) -> None:
-    """Gives a row back unharmed (shutdown, pause): it waits again, and no loss is counted."""
+    """Gives a row back unharmed (shutdown, pause): it waits again, and no loss is counted.
+
+    A run whose sweep was cancelled meanwhile has nothing to wait for: it ends.
+    """
+    if _cancelled(session, table, row_id):
+        end(session, table, row_id, attempt, "cancelled", stop_reason="cancelled")
+        return
     write(
         session, table, row_id, attempt,
         state=WAITING[table], lease_owner=None, lease_until=None, rung_at=None,
     )  # fmt: skip
     _entered(session, table, row_id, WAITING[table])
+
+
+def _cancelled(session: Session, table: Work, row_id: str) -> bool:
+    if table is not Run:
+        return False
+    sweep_id = session.get_one(Run, row_id).sweep_id
+    sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
+    return sweep.cancel_requested_at is not None
 
 
 def lose(
@@ -154,7 +168,7 @@ def lose(
     row = session.get_one(table, row_id, populate_existing=True)
     losses = row.losses + worker_alive
     lost_workers = row.lost_workers + (not worker_alive)
-    if isinstance(row, Run) and session.get_one(Sweep, row.sweep_id).cancel_requested_at:
+    if _cancelled(session, table, row_id):
         end(session, table, row_id, attempt, "cancelled", stop_reason="cancelled")
         return
     if losses >= LOSSES_MAX or lost_workers >= LOST_WORKERS_MAX:
@@ -257,15 +271,39 @@ def _outcomes(sweep: Sweep, runs: Sequence[Run]) -> list[Outcome]:
     ]  # fmt: skip
 
 
-def claim_next_run(session: Session, sweep_id: str, owner: str, lease_s: float) -> Run | None:
-    """Takes the next run that the sweep's policy allows, if there is one to take now."""
-    sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
+def next_runs(session: Session, sweep: Sweep) -> list[str]:
+    """Runs that a sweep's policy would start now, best first; none of a held or cancelled sweep."""
     if sweep.paused_at is not None or sweep.cancel_requested_at is not None:
-        return None
-    for run_id in next_allowed(sweep.policy, _outcomes(sweep, runs_of(session, sweep_id))):
+        return []
+    return next_allowed(sweep.policy, _outcomes(sweep, runs_of(session, sweep.id)))
+
+
+def claim_next_run(session: Session, sweep_id: str, owner: str, lease_s: float) -> Run | None:
+    """Takes the next run that the sweep's policy allows, if there is one to take now.
+
+    Past its budget a sweep starts no new run: those never begun are skipped, and it finishes with
+    what it has.
+    """
+    sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
+    if _budget_spent(session, sweep):
+        for run in runs_of(session, sweep_id):
+            if run.attempt == 0:
+                _stop_waiting(session, run.id, "skipped", "budget")
+        settle(session, sweep_id)
+    for run_id in next_runs(session, sweep):
         if claim(session, Run, run_id, owner, lease_s) is not None:
             return session.get_one(Run, run_id)
     return None
+
+
+def _budget_spent(session: Session, sweep: Sweep) -> bool:
+    """Whether the minutes since a sweep's first run began exceed its budget."""
+    if sweep.budget_minutes is None:
+        return False
+    began = session.scalar(
+        select(func.min(Event.at)).where(Event.sweep_id == sweep.id, Event.kind == "run")
+    )
+    return began is not None and now() > began + timedelta(minutes=sweep.budget_minutes)
 
 
 def settle(session: Session, sweep_id: str) -> None:

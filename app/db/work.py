@@ -1,0 +1,54 @@
+"""Questions that workers ask of the table before they start anything; no row is changed here."""
+
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from app.db.lifecycle import BUSY, WAITING, WORK, Work, next_runs
+from app.db.tables import Dataset, Finish, Registration, Run, Sweep, now
+
+OF_A_SWEEP: tuple[Work, ...] = (Run, Finish, Registration)
+
+
+def _free(table: Work) -> ColumnElement[bool]:
+    """Waiting, due, and in nobody's hands."""
+    due = or_(table.due_at.is_(None), table.due_at <= now())
+    return and_(table.state == WAITING[table], table.lease_owner.is_(None), due)
+
+
+def claimable(session: Session, sweep_id: str) -> int:
+    """How many lanes of a sweep could take work at this moment."""
+    sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
+    wishes = select(Registration.id).where(Registration.sweep_id == sweep_id, _free(Registration))
+    count = len(session.scalars(wishes).all())
+    if sweep.paused_at is not None:
+        return count
+    last = select(Finish.id).where(Finish.id == sweep_id, _free(Finish))
+    count += len(session.scalars(last).all())
+    allowed = next_runs(session, sweep)
+    runs = select(Run.id).where(Run.id.in_(allowed), _free(Run))
+    return count + len(session.scalars(runs).all())
+
+
+def held(session: Session, owner: str) -> list[tuple[Work, str, int]]:
+    """What an owner has claimed and not given back, as (table, id, attempt)."""
+    found: list[tuple[Work, str, int]] = []
+    for table in WORK:
+        where = (table.lease_owner == owner, table.state == BUSY[table])
+        rows = session.execute(select(table.id, table.attempt).where(*where))
+        found += [(table, row_id, attempt) for row_id, attempt in rows]
+    return found
+
+
+def overdue(session: Session, table: Work, rung_before_s: float) -> list[str]:
+    """Waiting rows whose bell nobody answered for so long; for runs and the like, sweep ids."""
+    stale = table.rung_at < now() - timedelta(seconds=rung_before_s)
+    key = table.sweep_id if table in (Run, Registration) else table.id  # type: ignore[union-attr]
+    ids = session.scalars(select(key).where(_free(table), stale).order_by(table.id)).all()
+    return list(dict.fromkeys(ids))
+
+
+def next_dataset(session: Session) -> str | None:
+    """The data set that has waited longest for its check."""
+    return session.scalars(select(Dataset.id).where(_free(Dataset)).order_by(Dataset.id)).first()

@@ -1,0 +1,119 @@
+"""The processes a worker starts: each its own session, tied to the worker by a pipe.
+
+The child holds the read end. When the worker dies, however it dies, the kernel closes the write
+end; the child reads end of file, gives its work back and exits. No orphan outlives a worker.
+"""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from app import ids
+from app.settings import settings
+
+log = logging.getLogger(__name__)
+
+stopping = threading.Event()  # the worker was asked to stop: children are told, none is started
+
+
+class Child:
+    """A process of this worker, doing the work of one row; `owner` is the name in its leases."""
+
+    def __init__(self, module: str, row_id: str, worker: str) -> None:
+        self.owner = f"{worker}/{ids.new('lane')}"
+        self.told_at: float | None = None
+        reader, self._writer = os.pipe()
+        command = [
+            sys.executable,
+            "-m",
+            module,
+            row_id,
+            "--owner",
+            self.owner,
+            "--pipe",
+            str(reader),
+        ]
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command, pass_fds=(reader,), stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        finally:
+            os.close(reader)
+        self._pid_file = keep_pid(module.replace(".", "-"), self.process.pid)
+        log.info("%s started for %s, pid %d", module, row_id, self.process.pid)
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit status (negative: the signal), or None if it still runs after `seconds`."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.process.wait(seconds)
+        return None
+
+    def tell_to_stop(self) -> None:
+        """SIGTERM, once; after the grace period the whole process group is killed."""
+        if self.told_at is None:
+            self.told_at = time.monotonic()
+            with suppress(ProcessLookupError):
+                self.process.terminate()
+        elif time.monotonic() - self.told_at > settings().grace_s:
+            self.kill()
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        os.close(self._writer)
+        self._pid_file.unlink(missing_ok=True)
+
+
+def how_it_ended(status: int) -> str:
+    """An exit status in words."""
+    if status >= 0:
+        return f"the process exited with status {status}"
+    name = signal.Signals(-status).name
+    hint = ", as when memory runs out" if -status == signal.SIGKILL else ""
+    return f"the process was killed by {name}{hint}"
+
+
+# ---- pid files ------------------------------------------------------------------------------
+
+
+def pid_folder() -> Path:
+    return settings().var.absolute() / "run"
+
+
+def keep_pid(name: str, pid: int) -> Path:
+    """Notes a process in a file that a later `up` can check it by: number, start, command."""
+    folder = pid_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{pid}.pid"
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        facts = {"pid": pid, "created": process.create_time(), "command": process.cmdline()}
+        path.write_text(json.dumps(facts))
+    return path
+
+
+def still_runs(path: Path) -> psutil.Process | None:
+    """The very process that a pid file was written for; None if it has gone or the number was
+    given to another since."""
+    try:
+        facts = json.loads(path.read_text())
+        process = psutil.Process(int(facts["pid"]))
+        same = abs(process.create_time() - float(facts["created"])) < 2
+        command = " ".join(process.cmdline())
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+    return process if same and any(word in command for word in OURS) else None
+
+
+OURS = ("worker.", "app.main", "app.cli", "valkey-server")
