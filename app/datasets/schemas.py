@@ -42,7 +42,9 @@ EXAMPLE = {
     "counts": {"files": 549, "cases": 548, "subjects": 531, "excluded": 1},
     "classes": {"benign": 329, "malignant": 139, "normal": 80},
     "splits": {"train": 384, "validation": 82, "test": 82},
-    "problems": [{"file": "benign/12.png", "code": "too_small", "detail": "4 x 4 px; 8 are needed"}],
+    "problems": [
+        {"file": "benign/12.png", "code": "too_small", "detail": "4 x 4 px; 8 are needed"}
+    ],
     "warnings": [{"code": "near_duplicates", "detail": "7 pairs across train and test"}],
     "failure": None,
     "created_at": "2026-11-23T10:00:00Z",
@@ -137,7 +139,7 @@ FORM = {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
                             "format": "binary",
-                            "description": "zip, tar, tar.gz or tar.zst in one of the task's layouts",
+                            "description": "zip, tar, tar.gz, tar.zst in one of the task's layouts",
                         },
                         "task": {"type": "string", "examples": ["classification"]},
                         "name": {

@@ -95,7 +95,7 @@ def view(row: Dataset) -> schemas.Dataset:
     )
 
 
-def query(workspace: str, task: str | None, state: str | None) -> Select[tuple[Dataset]]:
+def query(workspace: str, task: str | None, state: str | None) -> Select[Dataset]:
     """The data sets of a workspace that have not been deleted."""
     found = select(Dataset).where(Dataset.workspace == workspace, Dataset.state != "deleted")
     if task is not None:
@@ -112,7 +112,7 @@ def get(session: Session, workspace: str, dataset_id: str) -> Dataset:
     return found
 
 
-def ledger(dataset_id: str, fate: str | None) -> Select[tuple[LedgerRow]]:
+def ledger(dataset_id: str, fate: str | None) -> Select[LedgerRow]:
     found = select(LedgerRow).where(LedgerRow.dataset_id == dataset_id)
     return found if fate is None else found.where(LedgerRow.fate == fate)
 

@@ -1,0 +1,279 @@
+"""Sweeps and runs as clients ask for and see them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RUNS_MAX = 1000
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+SweepState = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelled"]
+
+
+class Recipe(BaseModel):
+    """Hyper-parameters beside the plan; what is left out comes from the preset."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    preset: Literal["modern", "paper"] = "modern"
+    epochs: int | None = Field(None, ge=1, le=1000)
+    batch_size: int | None = Field(None, ge=2, le=1024)
+    learning_rate: float | None = Field(None, gt=0, le=10, description="Of tuned layers")
+    head_learning_rate: float | None = Field(None, gt=0, le=10, description="Of the new last layer")
+    scratch_learning_rate: float | None = Field(None, gt=0, le=10, description="In the scratch arm")
+    optimiser: Literal["adamw", "sgd"] | None = None
+    weight_decay: float | None = Field(None, ge=0, le=1)
+    variants: int | None = Field(None, ge=1, le=64, description="Augmented copies of each patch")
+    schedule: Literal["one_cycle", "step"] | None = None
+    decay: float | None = Field(None, gt=0, le=1, description="Of `step`, per epoch")
+    momentum: float | None = Field(None, ge=0, lt=1)
+    bias_rate: float | None = Field(None, gt=0, le=100, description="Factor on the rate of biases")
+    stratify: bool | None = Field(None, description="Negatives drawn down to the positives' number")
+    patience: int | None = Field(
+        None, ge=0, le=1000, description="Epochs without gain before a run stops; 0 = never"
+    )
+
+
+class SweepRequest(BaseModel):
+    """What to tune, in which arms, and how."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"dataset_id": "ds_01k9w2x3y4z5a6b7c8d9e0f1g2", "policy": "until_plateau"},
+                {
+                    "dataset_id": "ds_01k9w2x3y4z5a6b7c8d9e0f1g2",
+                    "backbone": "efficientnet_lite0",
+                    "arms": ["depth:1", "depth:3", "scratch"],
+                    "recipe": {"preset": "modern", "epochs": 10, "batch_size": 32},
+                    "seeds": [0, 1],
+                    "dry_run": True,
+                },
+            ]
+        },
+    )
+
+    dataset_id: str = Field(min_length=1, max_length=64)
+    name: str = Field("", max_length=200)
+    backbone: str = Field("efficientnet_lite0", min_length=1, max_length=64)
+    init: str = Field(
+        "imagenet",
+        min_length=1,
+        max_length=64,
+        description="`imagenet`, or a `mdl_…` to go on from",
+    )
+    arms: Literal["all"] | Annotated[list[str], Field(min_length=1, max_length=200)] = "all"
+    policy: str = Field("exhaustive", max_length=32, description="exhaustive or until_plateau")
+    recipe: Recipe = Field(default_factory=Recipe)
+    seeds: list[Seed] = Field([0], min_length=1, max_length=20)
+    fractions: list[Fraction] = Field(
+        [1.0],
+        min_length=1,
+        max_length=20,
+        description="Parts of the training subjects; 1.0, which the choice rests on, is added",
+    )
+    budget_minutes: float | None = Field(None, gt=0, le=100_000)
+    dry_run: bool = Field(False, description="Answer what it would cost; start nothing")
+
+
+class Estimate(BaseModel):
+    """What a sweep would do; nothing of it has been stored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "dry_run": True,
+                    "dataset_id": "ds_01k9w2x3y4z5a6b7c8d9e0f1g2",
+                    "task": "classification",
+                    "backbone": "efficientnet_lite0",
+                    "arms": ["depth:1", "depth:3", "scratch"],
+                    "seeds": [0, 1],
+                    "fractions": [1.0],
+                    "runs": 6,
+                    "epochs": 60,
+                    "estimated_seconds": 518.0,
+                    "recipe": {"preset": "modern", "epochs": 10},
+                }
+            ]
+        }
+    )
+    dry_run: Literal[True] = True
+    dataset_id: str
+    task: str
+    backbone: str
+    arms: list[str]
+    seeds: list[int]
+    fractions: list[float]
+    runs: int
+    epochs: int = Field(description="Of all runs together, if none stops early")
+    estimated_seconds: float = Field(description="On one worker, if none stops early")
+    recipe: dict[str, Any]
+
+
+class Progress(BaseModel):
+    runs_done: int
+    runs: int
+    epochs_done: int
+    epochs: int
+    eta_s: float | None = Field(None, description="Null until the first epoch is done, and at rest")
+
+
+class RunSummary(BaseModel):
+    """One arm of the sweep with one seed and one part of the training subjects."""
+
+    id: str
+    arm: str
+    depth: int
+    scratch: bool
+    fraction: float
+    seed: int
+    state: str
+    stop_reason: str | None = None
+    validation: dict[str, Any] = Field(description="Headline first; value, low, high")
+    seconds: float
+    trainable_parameters: int
+    epochs_done: int
+    failure: dict[str, Any] | None = None
+
+
+SWEEP = {
+    "id": "swp_01k9w3a4b5c6d7e8f9g0h1j2k3",
+    "state": "running",
+    "name": "How deep?",
+    "task": "classification",
+    "dataset_id": "ds_01k9w2x3y4z5a6b7c8d9e0f1g2",
+    "backbone": "efficientnet_lite0",
+    "init": "imagenet",
+    "policy": "exhaustive",
+    "arms": ["depth:1", "depth:2", "scratch"],
+    "recipe": {"preset": "modern", "epochs": 10, "batch_size": 32},
+    "seeds": [0],
+    "fractions": [1.0],
+    "budget_minutes": None,
+    "progress": {"runs_done": 1, "runs": 3, "epochs_done": 11, "epochs": 30, "eta_s": 412.0},
+    "runs": [
+        {
+            "id": "run_01k9w3b4c5d6e7f8g9h0j1k2m3",
+            "arm": "depth:1",
+            "depth": 1,
+            "scratch": False,
+            "fraction": 1.0,
+            "seed": 0,
+            "state": "succeeded",
+            "stop_reason": "converged",
+            "validation": {"auc": {"value": 0.86, "low": 0.81, "high": 0.90}},
+            "seconds": 9.1,
+            "trainable_parameters": 3843,
+            "epochs_done": 10,
+            "failure": None,
+        }
+    ],
+    "recommendation": None,
+    "failure": None,
+    "created_at": "2026-11-23T10:05:00Z",
+    "created_by": "key_01k9w2x3y4z5a6b7c8d9e0f1g2",
+}
+
+
+class Sweep(BaseModel):
+    """A tuning request, how far it is, and what it recommends."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SWEEP]})
+
+    id: str
+    state: SweepState
+    name: str
+    task: str
+    dataset_id: str
+    backbone: str
+    init: str
+    policy: str
+    arms: list[str] = Field(description="Normalised: shallow to deep, scratch last")
+    recipe: dict[str, Any]
+    seeds: list[int]
+    fractions: list[float]
+    budget_minutes: float | None
+    progress: Progress
+    runs: list[RunSummary]
+    recommendation: dict[str, Any] | None = None
+    failure: dict[str, Any] | None = None
+    created_at: datetime
+    created_by: str
+
+
+class SweepPage(BaseModel):
+    items: list[Sweep]
+    next_cursor: str | None = None
+
+
+class LayerRate(BaseModel):
+    layer: str
+    learning_rate: float = Field(description="0 = frozen")
+
+
+class EpochRecord(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    epoch: int
+    at: datetime
+
+
+class Run(RunSummary):
+    """Everything that is known of one run."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **SWEEP["runs"][0],  # type: ignore[index]
+                    "sweep_id": SWEEP["id"],
+                    "plan": [{"layer": "classifier", "learning_rate": 0.003}],
+                    "spec": {"seed": 0, "arm": "depth:1"},
+                    "attempt": 1,
+                    "times": {"queued": "2026-11-23T10:05:00+00:00"},
+                    "epochs": [
+                        {
+                            "epoch": 1,
+                            "at": "2026-11-23T10:06:00Z",
+                            "loss": 0.61,
+                            "validation": {"auc": 0.83},
+                        }
+                    ],
+                    "freeze_proof": {"frozen_unchanged": True},
+                }
+            ]
+        }
+    )
+    sweep_id: str
+    plan: list[LayerRate]
+    spec: dict[str, Any] | None
+    attempt: int
+    times: dict[str, datetime]
+    epochs: list[EpochRecord]
+    freeze_proof: dict[str, Any] | None
+
+
+class Event(BaseModel):
+    """What happened in a sweep; `id` grows, and is the Last-Event-ID of the stream."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 41,
+                    "at": "2026-11-23T10:06:00Z",
+                    "kind": "run",
+                    "run_id": "run_01k9w3b4c5d6e7f8g9h0j1k2m3",
+                    "data": {"arm": "depth:1", "state": "running", "attempt": 1},
+                }
+            ]
+        },
+    )
+    id: int
+    at: datetime
+    kind: str = Field(description="sweep, run, epoch or stage")
+    run_id: str | None
+    data: dict[str, Any]
