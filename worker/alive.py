@@ -1,0 +1,195 @@
+"""Signs of life: leases kept by progress, and the pulse that holds the table against the queue."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+from sqlalchemy import delete
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.db import lifecycle, work
+from app.db.lifecycle import LeaseLostError, Work
+from app.db.session import writing
+from app.db.tables import Dataset, Finish, Heartbeat, Prediction, Registration, Run, now
+from app.queue import QUEUES, ring
+from app.settings import settings
+from worker.children import stopping
+
+log = logging.getLogger(__name__)
+
+JOBS: dict[Work, str] = {
+    Dataset: "check", Run: "tune", Finish: "tune", Registration: "tune", Prediction: "predict",
+}  # fmt: skip
+T = TypeVar("T")
+
+GAPS = 6  # a lease outlasts the longest silence seen so many times
+POLL_S = 1.0  # how often a claim's row is looked at, at most
+BEAT_S = 5.0
+FORGOTTEN_AFTER = timedelta(days=1)
+PATIENCE_S = 300.0  # how long a write waits for a database that is away
+
+
+def patiently(act: Callable[[Session], T]) -> T:
+    """`act` in a transaction of its own; tried again while the database is away, up to minutes."""
+    began, wait_s = time.monotonic(), 0.5
+    while True:
+        try:
+            with writing() as session:
+                return act(session)
+        except SQLAlchemyError:
+            if time.monotonic() - began > PATIENCE_S:
+                raise
+            log.warning("the database does not answer; trying again in %.1f s", wait_s)
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, 10)
+
+
+class InterruptedWork(Exception):  # noqa: N818 - a wish, not an error
+    """The work is to stop here: `reason` is stopping (this process), cancelled or paused."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def no_wish(_: Session) -> str | None:
+    """Nobody but the process itself stops this kind of work."""
+    return None
+
+
+class Lease:
+    """A claim, kept by progress: every stage of the work calls `tick`, silence loses it.
+
+    The lease runs for `lease_s` from the last tick, or for six times the longest gap between two
+    ticks seen so far: a slow batch on a slow processor must not lose it. Before any gap has been
+    seen, each worker that was lost on this row doubles it.
+
+    `stop` is this process's wish to end, `wish` reads others' wishes from the table.
+    """
+
+    def __init__(
+        self, table: Work, row_id: str, attempt: int, stop: threading.Event, *,
+        wish: Callable[[Session], str | None] = no_wish, lost_before: int = 0,
+    ) -> None:  # fmt: skip
+        self.table, self.row_id, self.attempt = table, row_id, attempt
+        self.stop, self.wish, self._wished = stop, wish, ""
+        self.least_s: float = settings().lease_s * 2 ** min(lost_before, 5)
+        self.longest_gap_s = 0.0
+        self._ticked = self._looked = time.monotonic()
+        if lost_before:
+            self.renew()
+
+    @property
+    def length_s(self) -> float:
+        return max(self.least_s, GAPS * self.longest_gap_s)
+
+    def tick(self, *_: object) -> None:
+        """Progress was made. Raises LeaseLostError if the row has gone to another, InterruptedWork
+        if the work is to stop.
+        """
+        at = time.monotonic()
+        gap, self._ticked = at - self._ticked, at
+        grew = gap > self.longest_gap_s and GAPS * gap > self.least_s
+        if grew:
+            log.info(
+                "%s: %.1f s without a tick; its lease is now %.0f s", self.row_id, gap, GAPS * gap
+            )
+        self.longest_gap_s = max(self.longest_gap_s, gap)
+        if grew or at - self._looked >= min(POLL_S, settings().lease_s / 4):
+            self._looked = at
+            self.renew()
+        if self.stop.is_set():
+            raise InterruptedWork("stopping")
+        if self._wished:
+            raise InterruptedWork(self._wished)
+
+    def renew(self) -> None:
+        """Holds the lease for another length; a database that is away is no reason to stop."""
+        try:
+            with writing() as session:
+                lifecycle.renew(session, self.table, self.row_id, self.attempt, self.length_s)
+                self._wished = self.wish(session) or ""
+        except SQLAlchemyError:
+            log.warning("%s: the database does not answer; going on", self.row_id)
+
+
+class Pulse(threading.Thread):
+    """Says in the table that this worker lives, and brings back what was lost: expired leases,
+    bells nobody heard. It outlives every outage of database and broker.
+    """
+
+    def __init__(
+        self, worker: str, queues: Sequence[str], answer: Callable[[str, str], None]
+    ) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self.worker, self.queues, self.answer = worker, tuple(queues), answer
+
+    def run(self) -> None:
+        every = min(BEAT_S, settings().reconcile_s)
+        reconciled = float("-inf")
+        while True:
+            try:
+                self.beat()
+                if time.monotonic() - reconciled >= settings().reconcile_s:
+                    reconciled = time.monotonic()
+                    reconcile()
+                    self.answer_unheard()
+            except SQLAlchemyError as error:
+                log.warning("the pulse could not reach the database: %s", type(error).__name__)
+            except Exception:
+                # Nothing else restarts this thread, and a worker without a pulse is taken for dead.
+                log.exception("the pulse stumbled and goes on")
+            if stopping.wait(every):
+                return
+
+    def beat(self) -> None:
+        with writing() as session:
+            row = Heartbeat(worker=self.worker, queues=",".join(self.queues), at=now(), facts={})
+            session.merge(row)
+            session.execute(delete(Heartbeat).where(Heartbeat.at < now() - FORGOTTEN_AFTER))
+
+    def leave(self) -> None:
+        """Takes the heartbeat back at an orderly end, so that nobody counts on this worker."""
+        try:
+            with writing() as session:
+                session.execute(delete(Heartbeat).where(Heartbeat.worker == self.worker))
+        except SQLAlchemyError:
+            log.warning("the database does not answer; the heartbeat will run out by itself")
+
+    def answer_unheard(self) -> None:
+        """Does what was rung for and still waits: the bell was lost, or this worker has gone deaf.
+
+        With it the table is the queue, whatever becomes of the broker.
+        """
+        mine = {table: job for table, job in JOBS.items() if QUEUES[job] in self.queues}
+        with writing() as session:
+            unheard = [
+                (job, row_id)
+                for table, job in mine.items()
+                for row_id in work.overdue(session, table, settings().reconcile_s)
+            ]
+        for job, row_id in dict.fromkeys(unheard):
+            self.answer(job, row_id)
+
+
+def reconcile() -> None:
+    """Holds the table against the world, once: expired leases are lost, bells rung again."""
+    with writing() as session:
+        for table, row_id, attempt in lifecycle.expired(session):
+            try:
+                lifecycle.lose(
+                    session, table, row_id, attempt, worker_alive=False,
+                    detail="its lease ran out: no progress, or its machine is gone",
+                )  # fmt: skip
+            except LeaseLostError:
+                continue  # it was given back or taken in between
+            log.warning("%s: lease of attempt %d ran out", row_id, attempt)
+    with writing() as session:
+        bells = lifecycle.unrung(session, settings().ring_again_s)
+    for job, row_id in dict.fromkeys((JOBS[table], row_id) for table, row_id in bells):
+        if not ring(job, row_id):
+            return  # the broker is away: the rows stand, the next pass rings again

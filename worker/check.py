@@ -1,0 +1,145 @@
+"""`python -m worker.check DATASET`: examines one upload and packs it, in a process of its own.
+
+Decoders of strange images crash and eat memory; here they take nobody with them.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import delete, insert
+from sqlalchemy.orm import Session
+
+from app.db import lifecycle
+from app.db.lifecycle import LeaseLostError
+from app.db.session import writing
+from app.db.tables import Dataset, LedgerRow
+from app.settings import settings
+from app.storage import files
+from models.discovery import tasks
+from models.ingest import Limits, ingest
+from models.ledger import LedgerEntry, RejectedError
+from models.pack import Manifest
+from worker.alive import InterruptedWork, Lease, patiently
+from worker.failures import digest_of
+from worker.tether import Tether, tie
+
+log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    tether = tie("check")
+    with writing() as session:
+        attempt = lifecycle.claim(session, Dataset, tether.row_id, tether.owner, settings().lease_s)
+    if attempt is None:
+        return 0  # another has it, or it is done
+    try:
+        check(tether, attempt)
+    except LeaseLostError:
+        log.warning("%s: another has taken it", tether.row_id)
+    except InterruptedWork:
+        patiently(lambda s: lifecycle.release(s, Dataset, tether.row_id, attempt))
+    return 0
+
+
+def check(tether: Tether, attempt: int) -> None:
+    """From the uploaded archive to a pack, or to the reasons why not."""
+    with writing() as session:
+        dataset = session.get_one(Dataset, tether.row_id)
+    lease = Lease(
+        Dataset, dataset.id, attempt, tether.stop, lost_before=dataset.lost_workers + dataset.losses
+    )
+    settings().scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=settings().scratch, prefix="check-") as folder:
+        out = Path(folder) / "pack.zip"
+        try:
+            manifest, ledger = ingest(
+                files().local(dataset.upload), tasks()[dataset.task], out,
+                positive=dataset.positive, limits=limits(), tick=lease.tick,
+            )  # fmt: skip
+        except RejectedError as error:
+            refuse(dataset, attempt, error.problems, error.ledger)
+            return
+        except (InterruptedWork, LeaseLostError):
+            raise
+        except Exception as error:
+            # The edge where an exception becomes a word (DESIGN: typed failures); the trace stays
+            # in the log, its digest is what a user can report.
+            log.exception("%s: the check failed", dataset.id)
+            problem = {"file": None, "code": "bug", "detail": digest_of(error)}
+            refuse(
+                dataset, attempt, [problem], [], failure={"code": "bug", "detail": digest_of(error)}
+            )
+            return
+        accept(dataset, attempt, lease, out, manifest, ledger)
+
+
+def limits() -> Limits:
+    given = settings()
+    return Limits(
+        member_max_bytes=given.member_max_bytes,
+        unpacked_max_bytes=given.unpacked_max_bytes,
+        members_max=given.members_max,
+        image_max_pixels=given.image_max_pixels,
+    )
+
+
+def accept(
+    dataset: Dataset, attempt: int, lease: Lease, pack: Path, manifest: Manifest,
+    ledger: Sequence[LedgerEntry],
+) -> None:  # fmt: skip
+    """Stores the pack, then tells the table in one transaction; the upload has done its duty."""
+    name = f"packs/{manifest.digest}.zip"
+    files().put_file(name, pack)
+    lease.tick()
+
+    def record(session: Session) -> None:
+        _write_ledger(session, dataset.id, ledger)
+        lifecycle.end(
+            session, Dataset, dataset.id, attempt, "ready",
+            digest=manifest.digest, pack=name, layout=manifest.layout,
+            positive=manifest.positive, counts=dict(manifest.counts),
+            classes=dict(manifest.class_counts), splits=dict(manifest.splits),
+            problems=[dict(row) for row in manifest.problems],
+            warnings=[dict(row) for row in manifest.warnings],
+        )  # fmt: skip
+
+    patiently(record)
+    files().delete(dataset.upload)
+
+
+def refuse(
+    dataset: Dataset,
+    attempt: int,
+    problems: Sequence[dict[str, str | None]],
+    ledger: Sequence[LedgerEntry],
+    failure: dict[str, str | None] | None = None,
+) -> None:
+    """The upload cannot be used: the reasons are kept, the archive is not."""
+    first = problems[0] if problems else {"code": "bad_data", "detail": "unusable upload"}
+    why = failure or {"code": first["code"], "detail": first["detail"]}
+
+    def record(session: Session) -> None:
+        _write_ledger(session, dataset.id, ledger)
+        lifecycle.end(
+            session, Dataset, dataset.id, attempt, "rejected", failure=why, problems=list(problems)
+        )
+
+    patiently(record)
+    files().delete(dataset.upload)
+
+
+def _write_ledger(session: Session, dataset_id: str, ledger: Sequence[LedgerEntry]) -> None:
+    session.execute(delete(LedgerRow).where(LedgerRow.dataset_id == dataset_id))
+    rows = [
+        {"dataset_id": dataset_id, "position": position, **vars(entry)}
+        for position, entry in enumerate(ledger)
+    ]
+    if rows:
+        session.execute(insert(LedgerRow), rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

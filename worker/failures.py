@@ -1,0 +1,13 @@
+"""What a failure is called in the table: a code, a sentence without patient data, a digest."""
+
+import hashlib
+import traceback
+
+
+def digest_of(error: BaseException) -> str:
+    """Where an unforeseen error came from, without what it said: messages can quote the data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.name}:{frame.lineno}" for frame in frames]
+    digest = hashlib.sha256("|".join([type(error).__name__, *place]).encode()).hexdigest()[:12]
+    where = place[-1] if place else "nowhere"
+    return f"{type(error).__name__} in {where} (trace {digest}; the worker's log has it in full)"

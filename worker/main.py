@@ -1,0 +1,73 @@
+"""A worker: a thin Celery process that hears bells, keeps its pulse, and starts lanes.
+
+It never imports torch: what trains is a process of its own (worker.lane), so that memory, crashes
+and CUDA end with it.
+"""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from celery.signals import worker_ready, worker_shutting_down
+
+from app.queue import QUEUES, queue
+from app.settings import settings
+from worker import jobs
+from worker.alive import Pulse
+from worker.children import stopping
+
+ALL_QUEUES = tuple(dict.fromkeys(QUEUES.values()))
+
+
+def main(queues: Sequence[str] = ALL_QUEUES, name: str = "") -> None:
+    """Works for `queues` until SIGTERM or SIGINT; ends when the children have given back."""
+    unknown = [given for given in queues if given not in ALL_QUEUES]
+    if unknown or not queues:
+        raise SystemExit(f"worker: no queue {unknown}; there are: {', '.join(ALL_QUEUES)}")
+    logging.basicConfig(
+        level=settings().log_level, stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s",
+    )  # fmt: skip
+    jobs.worker_name = name or f"{'+'.join(queues)}@{socket.gethostname()}:{os.getpid()}"
+    if QUEUES["predict"] in queues:
+        import_module("worker.predict")  # brings the inference engine, of no use to a tuning worker
+    pulse = Pulse(jobs.worker_name, queues, jobs.answer_aside)
+
+    def began(**_: Any) -> None:
+        pulse.start()
+
+    def stops(**_: Any) -> None:
+        stopping.set()
+
+    worker_ready.connect(began, weak=False)
+    worker_shutting_down.connect(stops, weak=False)
+    try:
+        queue.worker_main(arguments(queues))
+    finally:
+        stopping.set()
+        pulse.leave()
+
+
+def arguments(queues: Sequence[str]) -> list[str]:
+    """Celery's own: threads, for a forked child would be one more thing that outlives a kill, and
+    nothing here computes; one lane at a time, and beside checks a thread free for predictions.
+    """
+    threads = 1 if tuple(queues) == ("tune",) else 2 + jobs.CHECKS
+    return [
+        "worker", "--pool=threads", f"--concurrency={threads}", f"--queues={','.join(queues)}",
+        "--disable-prefetch", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        f"--hostname={jobs.worker_name.replace(':', '-')}", f"--loglevel={settings().log_level}",
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="worker")
+    parser.add_argument("--queues", default=",".join(ALL_QUEUES))
+    parser.add_argument("--name", default="")
+    given = parser.parse_args()
+    main(given.queues.split(","), given.name)
