@@ -19,7 +19,7 @@ class PointError(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """`point` is the operating point that was applied; None where the class of highest score wins."""
+    """`point` is the operating point applied; None where the class of highest score wins."""
 
     finding: Any
     point: OperatingPoint | None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import openvino as ov
+import openvino as ov  # type: ignore[import-untyped]  # ships no marker for its types
 from numpy.typing import NDArray
 
 from models.case import Pixels
@@ -34,7 +34,7 @@ class Network(Protocol):
     device: str
 
     def run(self, pixels: NDArray[np.uint8]) -> Scores:
-        """[n, size, size, 3] uint8 -> [n, classes] float32; an image's scores do not depend on n."""
+        """[n, size, size, 3] uint8 -> [n, classes] float32; a patch's scores ignore its company."""
 
 
 @cache
@@ -141,7 +141,7 @@ def _dimensions(path: Path, model: ov.Model) -> list[int]:
 def _check(pixels: NDArray[np.uint8], size: int) -> None:
     if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3) or len(pixels) == 0:
         raise ValueError(
-            f"patches are {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, {size}, {size}, 3]"
+            f"patches are {pixels.dtype} {list(pixels.shape)}, not uint8 [n, {size}, {size}, 3]"
         )
 
 
@@ -170,7 +170,7 @@ def as_patches(pixels: list[Pixels]) -> NDArray[np.uint8]:
 
 
 class Warm:
-    """The few networks used last, by digest; each is loaded once however many ask for it at once."""
+    """The few networks used last, by digest; each is loaded once, however many ask for it."""
 
     def __init__(self, capacity: int = 4) -> None:
         self._capacity = capacity
@@ -194,7 +194,7 @@ class Warm:
     def _make(self, digest: str, future: "Future[Network]", make: Callable[[], Network]) -> None:
         try:
             future.set_result(make())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by all who wait
             with self._lock:  # the next one to ask tries again
                 if self._networks.get(digest) is future:
                     del self._networks[digest]

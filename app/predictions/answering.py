@@ -1,0 +1,146 @@
+"""One image answered: bytes in, the reply's envelope out. The same for a request and for a job."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+
+from app.errors import Problem, Unprocessable, UnsupportedMedia
+from app.predictions.options import Options
+from app.predictions.serving import Serving
+from app.settings import settings
+from models.case import Pixels
+from models.findings import OperatingPoint
+from models.imaging import frames
+from models.inference.predict import ALL, Answer, labels_of, predict
+from models.pictures import finding_picture
+from models.task import Task
+
+INTENDED_USE = "research use only"
+HIGHEST = "highest_score"  # the rule where no threshold applies
+SNIFFED_BYTES = 132
+
+# One image at a time per thread, and the threads are sized to the cores: OpenCV's own would
+# only take turns with the network's.
+cv2.setNumThreads(1)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prediction asked for: `begun` is time.perf_counter() when its request came."""
+
+    id: str
+    task: Task
+    options: Options
+    serving: Serving
+    begun: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The envelope as it is sent and stored, and what is needed to draw it."""
+
+    envelope: dict[str, Any]
+    pixels: Pixels
+    answer: Answer
+
+    def body(self) -> bytes:
+        return encode(self.envelope)
+
+    def picture(self, asked: Asked) -> bytes:
+        """The finding drawn into its image, PNG."""
+        labels = labels_of(asked.serving.card)
+        return finding_picture(self.pixels, self.answer.finding, labels, self.answer.point)
+
+
+def encode(envelope: dict[str, Any]) -> bytes:
+    return json.dumps(envelope, separators=(",", ":"), allow_nan=False, default=float).encode()
+
+
+def _mp4(head: bytes) -> bool:
+    return head[4:8] == b"ftyp"
+
+
+def _avi(head: bytes) -> bool:
+    return head[:4] == b"RIFF" and head[8:12] == b"AVI "
+
+
+KINDS: dict[str, Callable[[bytes], bool]] = {
+    "a DICOM file": lambda head: head[128:132] == b"DICM",
+    "a zip archive": lambda head: head.startswith(b"PK\x03\x04"),
+    "a gzip file": lambda head: head.startswith(b"\x1f\x8b"),
+    "a PDF": lambda head: head.startswith(b"%PDF"),
+    "a Matroska video": lambda head: head.startswith(b"\x1a\x45\xdf\xa3"),
+    "an MP4 video": _mp4,
+    "an AVI video": _avi,
+}
+
+
+def check_kind(head: bytes, task: Task) -> None:
+    """Raises UnsupportedMedia for what is no image at all, told by its first bytes."""
+    for kind, matches in KINDS.items():
+        if matches(head[:SNIFFED_BYTES]):
+            raise UnsupportedMedia(f"this is {kind}; {task.name} answers for one image at a time")
+
+
+def decoded(data: bytes, task: Task) -> tuple[Pixels, tuple[str, ...]]:
+    """Pixels and what was done to get them. Raises Unprocessable or UnsupportedMedia."""
+    check_kind(data, task)
+    try:
+        return frames.decode(data, settings().image_max_pixels)
+    except frames.UnreadableError as error:
+        pointed = {"pointer": "/file", "detail": f"{error.code}: {error.detail}"}
+        raise Unprocessable("unreadable_image", error.detail, [pointed]) from error
+
+
+def answer(asked: Asked, data: bytes) -> Answered:
+    """The whole work on one image. Raises a Problem for what the caller got wrong."""
+    point = asked.serving.point_for(asked.options.operating_point)
+    pixels, notes = decoded(data, asked.task)
+    height, width = pixels.shape[:2]
+    asked.options.check_roi(width, height)
+    serving = asked.serving
+    found = predict(
+        asked.task, serving.network(), serving.card, pixels, point, asked.options.spacing_mm
+    )
+    envelope = {
+        "prediction_id": asked.id,
+        "state": "succeeded",
+        "task": asked.task.name,
+        "model": model_of(serving),
+        "operating_point": _point(found.point, asked.options.operating_point),
+        "input": {"width": width, "height": height, "sha256": hashlib.sha256(data).hexdigest()},
+        "intended_use": INTENDED_USE,
+        "warnings": _warnings(notes, asked.options),
+        "milliseconds": round((time.perf_counter() - asked.begun) * 1e3, 2),
+        "finding": asdict(found.finding),
+    }
+    return Answered(envelope, pixels, found)
+
+
+def model_of(serving: Serving) -> dict[str, Any]:
+    return {"id": serving.model_id, "digest": serving.digest, "arm": serving.card.get("arm")}
+
+
+def _point(point: OperatingPoint | None, wanted: str | None) -> dict[str, Any]:
+    shown = point or OperatingPoint(name=ALL if wanted == ALL else HIGHEST, threshold=None)
+    row = asdict(shown)
+    if row["reason"] is None:
+        del row["reason"]
+    return row
+
+
+def _warnings(notes: tuple[str, ...], options: Options) -> list[dict[str, str]]:
+    found = [{"code": note, "detail": f"before it was read: {note}"} for note in notes]
+    if options.roi_px is not None:
+        detail = "roi_px has no part in this task, which looks at the whole image"
+        found.append({"code": "roi_not_used", "detail": detail})
+    return found
+
+
+def failure_of(problem: Problem) -> dict[str, str]:
+    return {"code": problem.code, "detail": problem.detail}

@@ -1,0 +1,65 @@
+"""What a caller may ask for beside the image, checked before any pixel is decoded."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.predictions.form import invalid
+
+NAME_MAX = 128
+SPACING_MAX_MM = 100.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """`spacing_mm` is (row, column); `roi_px` half-open x0, y0, x1, y1 in the oriented image."""
+
+    deployment: str | None = None
+    model_id: str | None = None
+    operating_point: str | None = None
+    spacing_mm: tuple[float, float] | None = None
+    roi_px: tuple[int, int, int, int] | None = None
+
+    def check_roi(self, width: int, height: int) -> None:
+        """Raises Unprocessable if the region is not inside the image."""
+        if self.roi_px is not None and not (self.roi_px[2] <= width and self.roi_px[3] <= height):
+            raise invalid("roi_px", f"reaches beyond the image of {width} x {height} pixels")
+
+
+def options(fields: Mapping[str, str]) -> Options:
+    """Options from form fields; an empty field counts as not given. Raises Unprocessable."""
+    given = {name: value.strip() for name, value in fields.items() if value.strip()}
+    for name in ("deployment", "model_id", "operating_point"):
+        if len(given.get(name, "")) > NAME_MAX:
+            raise invalid(name, f"longer than {NAME_MAX} characters")
+    if "deployment" in given and "model_id" in given:
+        raise invalid("model_id", "name a deployment or a model, not both")
+    return Options(
+        deployment=given.get("deployment"),
+        model_id=given.get("model_id"),
+        operating_point=given.get("operating_point"),
+        spacing_mm=_spacing(given["spacing_mm"]) if "spacing_mm" in given else None,
+        roi_px=_roi(given["roi_px"]) if "roi_px" in given else None,
+    )
+
+
+def _spacing(text: str) -> tuple[float, float]:
+    try:
+        sides = [float(side) for side in text.strip("[]").split(",")]
+    except ValueError:
+        sides = []
+    fits = all(math.isfinite(side) and 0.0 < side <= SPACING_MAX_MM for side in sides)
+    if len(sides) not in (1, 2) or not fits:
+        detail = f"one number, or row,column: millimetres per pixel, above 0, to {SPACING_MAX_MM:g}"
+        raise invalid("spacing_mm", detail)
+    return sides[0], sides[-1]
+
+
+def _roi(text: str) -> tuple[int, int, int, int]:
+    try:
+        x0, y0, x1, y1 = (int(side) for side in text.strip("[]").split(","))
+    except ValueError:
+        x0 = y0 = x1 = y1 = -1
+    if not (0 <= x0 < x1 and 0 <= y0 < y1):
+        raise invalid("roi_px", "x0,y0,x1,y1: whole pixels, 0 <= x0 < x1 and 0 <= y0 < y1")
+    return x0, y0, x1, y1

@@ -1,0 +1,197 @@
+"""Predictions end to end: answered at once, or queued for a worker and asked for by their id."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from app import idempotency, ids, queue
+from app.db import lifecycle
+from app.db.session import reading, writing
+from app.db.tables import Audit, Json, Model, Prediction, now
+from app.errors import NotFound, Problem
+from app.predictions import records
+from app.predictions.answering import Answered, Asked, answer, check_kind, failure_of, model_of
+from app.predictions.form import Taken
+from app.predictions.journal import journal
+from app.predictions.options import Options
+from app.predictions.records import ACCEPTED, ANSWERED, Call, object_name
+from app.predictions.serving import Serving, resolved, serving
+from app.storage import Sink, files
+from models import discovery
+from models.findings import OperatingPoint
+
+WAITING = frozenset({"queued", "running"})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A prediction as `GET` shows it."""
+
+    state: str
+    envelope: Json
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is sent: the status, the envelope, and where to look if work follows."""
+
+    status: int
+    body: Json
+    location: str | None = None
+
+
+def new_id() -> str:
+    return ids.new("prd")
+
+
+def spool(prediction_id: str) -> AbstractContextManager[Sink]:
+    """A stream into storage for a file too large for memory."""
+    return files().writer(object_name(prediction_id))
+
+
+@contextmanager
+def discarding(prediction_id: str | None) -> Iterator[Callable[[], None]]:
+    """Erases the spooled input (None: there is none) unless the function it yields was called."""
+    kept = prediction_id is None
+
+    def keep() -> None:
+        nonlocal kept
+        kept = True
+
+    try:
+        yield keep
+    finally:
+        if not kept and prediction_id is not None:
+            files().delete(object_name(prediction_id))
+
+
+def resolve(workspace: str, task: str, options: Options) -> Serving:
+    """Who answers, from the database. Raises a Problem that names the way out."""
+    with reading() as session:
+        return resolved.look_up(session, workspace, task, options)
+
+
+def answered(asked: Asked, taken: Taken) -> Answered:
+    """One image answered, wherever its bytes lie. Raises a Problem."""
+    data = taken.data if taken.data is not None else files().get_bytes(object_name(asked.id))
+    return answer(asked, data)
+
+
+def answer_once(call: Call, taken: Taken) -> Reply:
+    """An answer under an Idempotency-Key: stored before it is sent, and given again when repeated."""
+    asking = _asking(call, taken)
+    if (earlier := _replayed(asking)) is not None:
+        return earlier
+    entry = records.entry(call, answered(call.asked, taken))
+    reply: Json = entry.prediction["reply"]
+    with writing() as session:
+        session.add(Prediction(**entry.prediction))
+        session.add(Audit(**entry.audit))
+        idempotency.remember(session, asking, ANSWERED, reply)
+    return Reply(ANSWERED, reply)
+
+
+def enqueue(call: Call, taken: Taken) -> Reply:
+    """Stores input and row and rings for a worker once they are committed.
+
+    Raises a Problem for what could never be answered: it is refused now and not by the job.
+    """
+    asked, asking = call.asked, _asking(call, taken)
+    if (earlier := _replayed(asking)) is not None:
+        return earlier
+    asked.serving.point_for(asked.options.operating_point)
+    if taken.data is not None:
+        check_kind(taken.data, asked.task)
+        files().put_bytes(object_name(asked.id), taken.data)
+    values = {"state": "queued", "upload": object_name(asked.id), "rung_at": now()}
+    prediction = Prediction(**records.row(call, values))
+    reply = records.unanswered(prediction, model_of(asked.serving))
+    location = f"/v1/predictions/{asked.id}"
+    with writing() as session:
+        session.add(prediction)
+        session.add(Audit(**records.audit(call, ACCEPTED)))
+        idempotency.remember(session, asking, ACCEPTED, reply, location)
+        queue.after_commit(session, "predict", asked.id)
+    return Reply(ACCEPTED, reply, location)
+
+
+def _asking(call: Call, taken: Taken) -> idempotency.Asked:
+    route = f"predict_{call.asked.task.name}"
+    body_sha256 = taken.digest() if call.key else ""
+    return idempotency.Asked(call.caller, route, call.key, body_sha256)
+
+
+def _replayed(asking: idempotency.Asked) -> Reply | None:
+    if asking.key is None:
+        return None
+    with reading() as session:
+        earlier = idempotency.replay(session, asking)
+    return None if earlier is None else Reply(earlier.status, earlier.body, earlier.location)
+
+
+def get(workspace: str, prediction_id: str) -> Kept:
+    """A prediction by its id. Raises NotFound, also for another workspace's."""
+    fresh = journal.find(prediction_id)
+    if fresh is not None and fresh["workspace"] == workspace:
+        return Kept(fresh["state"], fresh["reply"])
+    with reading() as session:
+        row = session.get(Prediction, prediction_id)
+        if row is None or row.workspace != workspace:
+            raise NotFound(f"there is no prediction {prediction_id} in your workspace")
+        if row.reply is not None:
+            return Kept(row.state, row.reply)
+        model = session.get(Model, row.model_id)
+        return Kept(row.state, records.unanswered(row, _model(model)))
+
+
+def _model(model: Model | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    return {"id": model.id, "digest": model.digest, "arm": model.card.get("arm")}
+
+
+# ---- the worker's side ----------------------------------------------------------------------
+
+
+def run_queued(prediction_id: str, attempt: int, tick: Callable[[], None]) -> None:
+    """Answers a claimed prediction and ends its row; the job's whole work.
+
+    `tick` renews the lease. What the caller got wrong ends the row `failed` with its code; other
+    errors leave it to the job. LeaseLostError: another attempt owns the row, nothing was written.
+    """
+    begun = time.perf_counter()
+    with reading() as session:
+        row = session.get_one(Prediction, prediction_id)
+    upload = row.upload or object_name(prediction_id)
+    tick()
+    try:
+        found = answer(_asked(row, begun), files().get_bytes(upload))
+        state, values = "succeeded", {"reply": found.envelope}
+    except Problem as problem:
+        state, values = "failed", {"failure": failure_of(problem)}
+    except FileNotFoundError:
+        detail = "the input is no longer stored; send it again"
+        state, values = "failed", {"failure": {"code": "bad_data", "detail": detail}}
+    tick()
+    with writing() as session:
+        lifecycle.end(session, Prediction, prediction_id, attempt, state, upload=None, **values)
+    files().delete(upload)
+
+
+def _asked(row: Prediction, begun: float) -> Asked:
+    """What a row asks for. Raises NotFound if its task or model has gone meanwhile."""
+    task = discovery.tasks().get(row.task)
+    if task is None:
+        raise NotFound(f"there is no task {row.task} any more", code="unknown_task")
+    kept = dict(row.options)
+    point = kept.pop("point")
+    for name in ("spacing_mm", "roi_px"):
+        kept[name] = None if kept[name] is None else tuple(kept[name])
+    with reading() as session:
+        model = session.get(Model, row.model_id)
+    if model is None:
+        raise NotFound(f"model {row.model_id} has been deleted", code="no_model")
+    answering = serving(model, OperatingPoint(**point) if point else None)
+    return Asked(row.id, task, Options(**kept), answering, begun)
