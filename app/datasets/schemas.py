@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Fate = Literal["used", "excluded", "unreadable", "ignored"]
 
@@ -30,7 +30,7 @@ class Problem(BaseModel):
     detail: str
 
 
-EXAMPLE = {
+EXAMPLE: dict[str, JsonValue] = {
     "id": "ds_01k9w2x3y4z5a6b7c8d9e0f1g2",
     "name": "Breast ultrasound, spring",
     "task": "classification",

@@ -1,7 +1,7 @@
 """Data sets: received, listed, shown, erased. Their check is the worker's."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 from sqlalchemy import Select, exists, select
@@ -33,7 +33,7 @@ def check_fields(given: Mapping[str, str], *, complete: bool = True) -> None:
     except ValidationError as error:
         for found in error.errors():
             if complete or found["type"] != "missing":
-                pointer = "/" + "/".join(str(part) for part in found["loc"])
+                pointer = "#/" + "/".join(str(part) for part in found["loc"])
                 errors.append({"pointer": pointer, "detail": found["msg"]})
     if (name := given.get("task")) is not None:
         errors += _task_errors(name, given.get("positive"))
@@ -45,10 +45,10 @@ def _task_errors(name: str, positive: str | None) -> list[dict[str, str]]:
     task = discovery.tasks().get(name)
     if task is None:
         known = ", ".join(discovery.tasks())
-        return [{"pointer": "/task", "detail": f"unknown task {name[:64]!r}: use one of {known}"}]
+        return [{"pointer": "#/task", "detail": f"unknown task {name[:64]!r}: use one of {known}"}]
     if positive is not None and task.classes and positive not in task.classes:
         known = ", ".join(task.classes)
-        return [{"pointer": "/positive", "detail": f"use one of the task's classes: {known}"}]
+        return [{"pointer": "#/positive", "detail": f"use one of the task's classes: {known}"}]
     return []
 
 
@@ -57,11 +57,11 @@ def accept(form: Form) -> None:
     check_fields(form.fields)
     if form.file_bytes == 0:
         detail = "the archive is empty"
-        raise Unprocessable("invalid", detail, [{"pointer": "/archive", "detail": detail}])
+        raise Unprocessable("invalid", detail, [{"pointer": "#/archive", "detail": detail}])
     said = form.fields.get("sha256")
     if said is not None and said.lower() != form.file_sha256:
         detail = f"the archive received has SHA-256 {form.file_sha256}; send it again"
-        errors = [{"pointer": "/sha256", "detail": detail}]
+        errors = [{"pointer": "#/sha256", "detail": detail}]
         raise Unprocessable("checksum_mismatch", detail, errors)
 
 
@@ -128,7 +128,7 @@ def preview(row: Dataset, case_id: str, files: Files) -> bytes:
     raise NotFound(f"data set {row.id} has no case {case_id[:64]!r}")
 
 
-def delete(workspace: str, dataset_id: str, files: Files) -> None:
+def delete(workspace: str, dataset_id: str, files: Files, note: Callable[[Session], None]) -> None:
     """Erases a data set's pack, upload and ledger, unless an active sweep uses it.
 
     The row is kept, hidden, because the sweeps and models made of it stay readable. Files go
@@ -139,6 +139,7 @@ def delete(workspace: str, dataset_id: str, files: Files) -> None:
         names = _own_files(session, row)
         if not lifecycle.erase_dataset(session, row.id):
             raise Conflict("in_use", f"a sweep still uses data set {row.id}: cancel it first")
+        note(session)
     for name in names:
         files.delete(name)
 

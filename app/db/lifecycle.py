@@ -64,7 +64,9 @@ def _entered(session: Session, table: Work, row_id: str, state: str) -> None:
     session.flush()
 
 
-def _change(session: Session, table: Work | type[Sweep], where: Sequence[Any], values: Json) -> bool:
+def _change(
+    session: Session, table: Work | type[Sweep], where: Sequence[Any], values: Json
+) -> bool:
     session.flush()
     found = session.execute(
         update(table).where(*where).values(**values).execution_options(synchronize_session=False)
@@ -73,7 +75,12 @@ def _change(session: Session, table: Work | type[Sweep], where: Sequence[Any], v
 
 
 def claim(
-    session: Session, table: Work, row_id: str, owner: str, lease_s: float, at: datetime | None = None
+    session: Session,
+    table: Work,
+    row_id: str,
+    owner: str,
+    lease_s: float,
+    at: datetime | None = None,
 ) -> int | None:
     """Takes a waiting row; the new attempt number, or None if it was not there to be taken."""
     at = at or now()
@@ -118,9 +125,7 @@ def renew(session: Session, table: Work, row_id: str, attempt: int, lease_s: flo
 
 def checkpointed(session: Session, run_id: str, attempt: int, name: str, **values: Any) -> None:
     """A run has stored a new checkpoint: its past losses no longer count."""
-    write(
-        session, Run, run_id, attempt, checkpoint=name, losses=0, lost_workers=0, **values
-    )
+    write(session, Run, run_id, attempt, checkpoint=name, losses=0, lost_workers=0, **values)
 
 
 def end(
@@ -172,7 +177,10 @@ def lose(
         end(session, table, row_id, attempt, "cancelled", stop_reason="cancelled")
         return
     if losses >= LOSSES_MAX or lost_workers >= LOST_WORKERS_MAX:
-        failure = {"code": "lost_worker", "detail": f"given up after {row.attempt} attempts: {detail}"}
+        failure = {
+            "code": "lost_worker",
+            "detail": f"given up after {row.attempt} attempts: {detail}",
+        }
         state = "rejected" if table is Dataset else "failed"
         end(session, table, row_id, attempt, state, failure=failure, losses=losses)
         return
@@ -211,18 +219,24 @@ def unrung(session: Session, ring_again_s: float) -> list[tuple[Work, str]]:
             or_(table.due_at.is_(None), table.due_at <= at),
             or_(table.rung_at.is_(None), table.rung_at < stale),
         )
-        ids = session.scalars(select(table.id).where(*where).with_for_update(skip_locked=True)).all()
+        ids = session.scalars(
+            select(table.id).where(*where).with_for_update(skip_locked=True)
+        ).all()
         if not ids:
             continue
         session.execute(update(table).where(table.id.in_(ids)).values(rung_at=at))
         if table is Run:
             sweeps = select(Run.sweep_id).where(Run.id.in_(ids)).distinct()
-            found += [(table, sweep_id) for sweep_id in session.scalars(sweeps) if idle(session, sweep_id)]
+            found += [
+                (table, sweep_id) for sweep_id in session.scalars(sweeps) if idle(session, sweep_id)
+            ]
         elif table is Registration:
             sweeps = select(Registration.sweep_id).where(Registration.id.in_(ids)).distinct()
             found += [(table, sweep_id) for sweep_id in session.scalars(sweeps)]
         else:
-            found += [(table, row_id) for row_id in ids if table is not Finish or idle(session, row_id)]
+            found += [
+                (table, row_id) for row_id in ids if table is not Finish or idle(session, row_id)
+            ]
     return found
 
 
@@ -250,6 +264,16 @@ def erase_dataset(session: Session, dataset_id: str) -> bool:
     if not _change(session, Dataset, where, erased):
         return False
     session.execute(delete(LedgerRow).where(LedgerRow.dataset_id == dataset_id))
+    return True
+
+
+def ask_again(session: Session, registration_id: str) -> bool:
+    """Lets a failed registration wait once more, its losses forgotten."""
+    where = (Registration.id == registration_id, Registration.state == "failed")
+    fresh = {"state": "queued", "failure": None, "losses": 0, "lost_workers": 0, "due_at": None}
+    if not _change(session, Registration, where, fresh):
+        return False
+    _entered(session, Registration, registration_id, "queued")
     return True
 
 
@@ -361,7 +385,9 @@ def resume(session: Session, sweep_id: str) -> None:
     where = (Sweep.id == sweep_id, Sweep.paused_at.is_not(None))
     if not _change(session, Sweep, where, {"paused_at": None}):
         return
-    session.execute(update(Run).where(Run.sweep_id == sweep_id, Run.state == "queued").values(rung_at=None))
+    session.execute(
+        update(Run).where(Run.sweep_id == sweep_id, Run.state == "queued").values(rung_at=None)
+    )
     emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id)})
 
 

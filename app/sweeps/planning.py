@@ -88,7 +88,7 @@ def plan(session: Session, workspace: str, asked: SweepRequest) -> Planned:
     backbone, errors = _backbone(asked.backbone, task)
     if asked.policy not in POLICIES:
         detail = f"unknown policy {asked.policy!r}: use one of {', '.join(POLICIES)}"
-        errors.append({"pointer": "/policy", "detail": detail})
+        errors.append({"pointer": "#/policy", "detail": detail})
     arms: tuple[Arm, ...] = ()
     if backbone is not None:
         arms, found = _arms(asked, backbone.depths[task.output])
@@ -115,12 +115,12 @@ def _dataset(session: Session, workspace: str, dataset_id: str) -> Dataset:
     row = session.scalars(select(Dataset).where(*where).with_for_update()).first()
     if row is None:
         detail = f"there is no data set {dataset_id!r}"
-        errors = [{"pointer": "/dataset_id", "detail": detail}]
+        errors = [{"pointer": "#/dataset_id", "detail": detail}]
         raise Problem(404, "not_found", detail, errors=errors)
     if row.state != "ready":
         detail = f"data set {row.id} is {row.state}"
         detail += ": wait until it is ready" if row.state == "checking" else ": see its problems"
-        errors = [{"pointer": "/dataset_id", "detail": detail}]
+        errors = [{"pointer": "#/dataset_id", "detail": detail}]
         raise Problem(
             409, "dataset_not_ready", detail, errors=errors, retryable=row.state == "checking"
         )
@@ -134,22 +134,23 @@ def _backbone(name: str, task: Task) -> tuple[Backbone | None, Errors]:
         return known[name], []
     why = f"makes no {task.output}" if name in known else "is unknown"
     detail = f"backbone {name!r} {why}: use one of {', '.join(fitting)}"
-    return None, [{"pointer": "/backbone", "detail": detail}]
+    return None, [{"pointer": "#/backbone", "detail": detail}]
 
 
 def _arms(asked: SweepRequest, layers: int) -> tuple[tuple[Arm, ...], Errors]:
     errors: Errors = []
-    for k, name in enumerate(asked.arms if isinstance(asked.arms, list) else ()):
+    wanted = "all" if "all" in asked.arms else asked.arms
+    for k, name in enumerate(() if wanted == "all" else wanted):
         try:
             arm_rules.parse(name, layers)
         except ValueError as error:
-            errors.append({"pointer": f"/arms/{k}", "detail": str(error)})
+            errors.append({"pointer": f"#/arms/{k}", "detail": str(error)})
     if errors:
         return (), errors
-    arms = arm_rules.normalise(asked.arms, layers)
+    arms = arm_rules.normalise(wanted, layers)
     if all(arm.scratch for arm in arms):
         detail = "scratch alone leaves nothing to choose from: add a depth arm"
-        errors.append({"pointer": "/arms", "detail": detail})
+        errors.append({"pointer": "#/arms", "detail": detail})
     return arms, errors
 
 
@@ -157,7 +158,7 @@ def _count_errors(runs: int) -> Errors:
     if runs <= RUNS_MAX:
         return []
     detail = f"{runs} runs (arms x seeds x fractions); at most {RUNS_MAX} are allowed"
-    return [{"pointer": "/arms", "detail": detail}]
+    return [{"pointer": "#/arms", "detail": detail}]
 
 
 def _init_errors(session: Session, workspace: str, asked: SweepRequest, dataset: Dataset) -> Errors:
@@ -167,7 +168,7 @@ def _init_errors(session: Session, workspace: str, asked: SweepRequest, dataset:
     where = Model.id == asked.init, Model.workspace == workspace
     model = session.scalars(select(Model).where(*where)).first()
     return [
-        {"pointer": "/init", "detail": f"model {asked.init!r} {why}"}
+        {"pointer": "#/init", "detail": f"model {asked.init!r} {why}"}
         for why in _unfit(model, asked, dataset)
     ]
 
@@ -191,7 +192,7 @@ def _need_weights(asked: SweepRequest, backbone: Backbone, arms: tuple[Arm, ...]
         return
     why = weights.missing(backbone, settings().weights)
     if why is not None:
-        errors = [{"pointer": "/backbone", "detail": why}]
+        errors = [{"pointer": "#/backbone", "detail": why}]
         raise Unprocessable("weights_unavailable", why, errors)
 
 
@@ -220,5 +221,5 @@ def _need_floor(session: Session, dataset: Dataset, task: Task) -> None:
     problems = splits.floor_problems(_Cases(tuple(found.values())), task.output)
     if problems:
         detail = "the data set is too small to measure anything: " + "; ".join(problems)
-        errors = [{"pointer": "/dataset_id", "detail": why} for why in problems]
+        errors = [{"pointer": "#/dataset_id", "detail": why} for why in problems]
         raise Unprocessable("below_floor", detail, errors)

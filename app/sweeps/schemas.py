@@ -3,11 +3,25 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 RUNS_MAX = 1000
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+# One arm may be written bare; a union of types would spoil the pointers of its errors.
+Arms = Annotated[
+    list[str],
+    BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
+    Field(min_length=1, max_length=200),
+    WithJsonSchema(
+        {
+            "anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}],
+            "description": "`all`, or a list of depth:1 to depth:L and scratch",
+            "default": "all",
+            "examples": [["depth:1", "depth:3", "scratch"]],
+        }
+    ),
+]
 SweepState = Literal["queued", "running", "pausing", "paused", "succeeded", "failed", "cancelled"]
 
 
@@ -64,7 +78,7 @@ class SweepRequest(BaseModel):
         max_length=64,
         description="`imagenet`, or a `mdl_…` to go on from",
     )
-    arms: Literal["all"] | Annotated[list[str], Field(min_length=1, max_length=200)] = "all"
+    arms: Arms = ["all"]
     policy: str = Field("exhaustive", max_length=32, description="exhaustive or until_plateau")
     recipe: Recipe = Field(default_factory=Recipe)
     seeds: list[Seed] = Field([0], min_length=1, max_length=20)
@@ -139,7 +153,22 @@ class RunSummary(BaseModel):
     failure: dict[str, Any] | None = None
 
 
-SWEEP = {
+RUN: dict[str, JsonValue] = {
+    "id": "run_01k9w3b4c5d6e7f8g9h0j1k2m3",
+    "arm": "depth:1",
+    "depth": 1,
+    "scratch": False,
+    "fraction": 1.0,
+    "seed": 0,
+    "state": "succeeded",
+    "stop_reason": "converged",
+    "validation": {"auc": {"value": 0.86, "low": 0.81, "high": 0.90}},
+    "seconds": 9.1,
+    "trainable_parameters": 3843,
+    "epochs_done": 10,
+    "failure": None,
+}
+SWEEP: dict[str, JsonValue] = {
     "id": "swp_01k9w3a4b5c6d7e8f9g0h1j2k3",
     "state": "running",
     "name": "How deep?",
@@ -154,23 +183,7 @@ SWEEP = {
     "fractions": [1.0],
     "budget_minutes": None,
     "progress": {"runs_done": 1, "runs": 3, "epochs_done": 11, "epochs": 30, "eta_s": 412.0},
-    "runs": [
-        {
-            "id": "run_01k9w3b4c5d6e7f8g9h0j1k2m3",
-            "arm": "depth:1",
-            "depth": 1,
-            "scratch": False,
-            "fraction": 1.0,
-            "seed": 0,
-            "state": "succeeded",
-            "stop_reason": "converged",
-            "validation": {"auc": {"value": 0.86, "low": 0.81, "high": 0.90}},
-            "seconds": 9.1,
-            "trainable_parameters": 3843,
-            "epochs_done": 10,
-            "failure": None,
-        }
-    ],
+    "runs": [RUN],
     "recommendation": None,
     "failure": None,
     "created_at": "2026-11-23T10:05:00Z",
@@ -227,7 +240,7 @@ class Run(RunSummary):
         json_schema_extra={
             "examples": [
                 {
-                    **SWEEP["runs"][0],  # type: ignore[index]
+                    **RUN,
                     "sweep_id": SWEEP["id"],
                     "plan": [{"layer": "classifier", "learning_rate": 0.003}],
                     "spec": {"seed": 0, "arm": "depth:1"},

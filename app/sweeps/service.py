@@ -150,7 +150,7 @@ def _view(
     }
     return schemas.Sweep(
         **kept,
-        state=state,  # type: ignore[arg-type]  # pydantic checks the literal
+        state=state,
         arms=[arm for _, _, arm in arms],
         progress=_progress(session, sweep, runs, dataset, state),
         runs=[summary(run) for run in runs],
