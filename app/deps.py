@@ -71,7 +71,8 @@ def _write(request: Request) -> Iterator[Session]:
         route = request.scope["route"]
         named = next(iter(request.path_params.values()), None)
         resource = getattr(request.state, "resource", named)
-        record(session, request, route.operation_id or route.name, resource, route.status_code or 200)
+        action = route.operation_id or route.name
+        record(session, request, action, resource, route.status_code or 200)
 
 
 # scope="function": the block after `yield` - the commit - runs before the reply leaves, so a

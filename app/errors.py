@@ -29,52 +29,50 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         self.headers = dict(headers or {})
 
 
-class BadRequest(Problem):  # noqa: N818
+class BadRequest(Problem):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(400, code, detail)
 
 
-class Unauthorised(Problem):  # noqa: N818
+class Unauthorised(Problem):
     def __init__(self, detail: str) -> None:
         headers = {"WWW-Authenticate": 'Bearer realm="layertune"'}
         super().__init__(401, "unauthorised", detail, headers=headers)
 
 
-class Forbidden(Problem):  # noqa: N818
+class Forbidden(Problem):
     def __init__(self, detail: str) -> None:
         super().__init__(403, "forbidden", detail)
 
 
-class NotFound(Problem):  # noqa: N818
+class NotFound(Problem):
     """Also for what lies in another workspace: its existence is not told."""
 
     def __init__(self, detail: str, code: str = "not_found") -> None:
         super().__init__(404, code, detail)
 
 
-class Conflict(Problem):  # noqa: N818
+class Conflict(Problem):
     def __init__(self, code: str, detail: str, *, retryable: bool = False) -> None:
         super().__init__(409, code, detail, retryable=retryable)
 
 
-class TooLarge(Problem):  # noqa: N818
+class TooLarge(Problem):
     def __init__(self, detail: str, code: str = "too_large") -> None:
         super().__init__(413, code, detail)
 
 
-class UnsupportedMedia(Problem):  # noqa: N818
+class UnsupportedMedia(Problem):
     def __init__(self, detail: str, code: str = "unsupported_media_type") -> None:
         super().__init__(415, code, detail)
 
 
-class Unprocessable(Problem):  # noqa: N818
-    def __init__(
-        self, code: str, detail: str, errors: Iterable[Mapping[str, str]] = ()
-    ) -> None:
+class Unprocessable(Problem):
+    def __init__(self, code: str, detail: str, errors: Iterable[Mapping[str, str]] = ()) -> None:
         super().__init__(422, code, detail, errors=errors)
 
 
-class TooMany(Problem):  # noqa: N818
+class TooMany(Problem):
     """The caller is faster than its limit; `wait_s` is when to try again."""
 
     def __init__(self, detail: str, wait_s: float) -> None:
@@ -82,7 +80,7 @@ class TooMany(Problem):  # noqa: N818
         super().__init__(429, "too_many_requests", detail, retryable=True, headers=headers)
 
 
-class Unavailable(Problem):  # noqa: N818
+class Unavailable(Problem):
     """Something behind the API is away; trying again is right."""
 
     def __init__(self, code: str, detail: str, wait_s: int = 2) -> None:
@@ -90,6 +88,6 @@ class Unavailable(Problem):  # noqa: N818
         super().__init__(503, code, detail, retryable=True, headers=headers)
 
 
-class DiskFull(Problem):  # noqa: N818
+class DiskFull(Problem):
     def __init__(self, detail: str) -> None:
         super().__init__(507, "disk_full", detail, retryable=True)

@@ -1,7 +1,60 @@
-"""The web application: every router, every edge."""
+"""The web application: every router, every edge. Nothing here or below it imports torch."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata
+from pathlib import Path
+
+import fastapi_offline
 from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from app import catalogue, health_routes, replies
+from app.auth import keyring
+from app.datasets import routes as datasets
+from app.documentation import add_pages, describe
+from app.gate import Gate
+from app.keys import routes as keys
+from app.observe import Observe, configure_logs
+from app.predictions import routes as predictions
+from app.registry import routes as registry
+from app.settings import settings
+from app.sweeps import routes as sweeps
+from models import discovery
+
+ASSETS = Path(fastapi_offline.__file__).parent / "static"
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    configure_logs(settings().log_level)
+    yield
 
 
 def create_app() -> FastAPI:
-    raise NotImplementedError
+    app = FastAPI(
+        title="LayerTune",
+        version=metadata.version("layertune"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    replies.install(app)
+    for router in (
+        catalogue.router,
+        datasets.router,
+        sweeps.router,
+        registry.router,
+        predictions.make_router(list(discovery.tasks().values())),
+        keys.router,
+        health_routes.router,
+    ):
+        app.include_router(router)
+    app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
+    add_pages(app)
+    describe(app)
+    # The last one added is the outermost.
+    app.add_middleware(Gate, keyring=keyring, rate_per_s=settings().rate_per_s)
+    app.add_middleware(Observe)
+    return app

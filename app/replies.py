@@ -10,7 +10,8 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,9 +77,7 @@ def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = CODES.get(error.status_code, HTTPStatus(error.status_code).name.lower())
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return drawn(
-        Problem(error.status_code, code, detail, headers=error.headers), request.scope
-    )
+    return drawn(Problem(error.status_code, code, detail, headers=error.headers), request.scope)
 
 
 def pointer(where: Sequence[int | str]) -> str:
@@ -109,7 +108,7 @@ def of_database(error: Exception) -> Problem | None:
     if isinstance(error, IntegrityError) and _unique(error):
         return Conflict("conflict", "somebody else made this at the same time", retryable=True)
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    if lost or isinstance(error, OperationalError | TimeoutError):
+    if lost or isinstance(error, OperationalError | PoolTimeoutError):
         return Unavailable("database_unavailable", "the database cannot be reached just now")
     return None
 
@@ -128,7 +127,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(DBAPIError, _database)
-    app.add_exception_handler(TimeoutError, _database)
+    app.add_exception_handler(PoolTimeoutError, _database)
 
 
 def respond(

@@ -18,22 +18,34 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=0, le=64, description="Tuning workers that `up` starts")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite below `var`")
     broker_url: str = Field("", description="Redis URL; empty: Valkey below `var`, by unix socket")
-    storage_url: str = Field("", description="file:///folder or s3://bucket/prefix; empty: below `var`")
+    storage_url: str = Field(
+        "", description="file:///… or s3://bucket/prefix; empty: below `var`"
+    )
     s3_endpoint_url: str = Field("", description="Endpoint of an S3-compatible store")
-    weights: Path = Field(Path("weights"), description="Folder looked through for pre-trained weights")
+    weights: Path = Field(
+        Path("weights"), description="Folder of pre-trained weights"
+    )
     admin_key: str = Field("", description="Admin key made on first start; empty: a random one")
-    lease_s: float = Field(30, gt=0, description="A claim without progress for so long is given up")
-    reconcile_s: float = Field(15, gt=0, description="How often the table is held against the queue")
+    lease_s: float = Field(30, gt=0, description="A claim without progress so long is given up")
+    reconcile_s: float = Field(
+        15, gt=0, description="How often table and queue are compared"
+    )
     grace_s: float = Field(15, gt=0, description="Time a lane has to stop before it is killed")
     ring_again_s: float = Field(300, gt=0, description="A queued row is rung again after so long")
     archive_max_bytes: int = Field(20 * 2**30, gt=0, description="Largest archive")
     prediction_max_bytes: int = Field(2 * 2**30, gt=0, description="Largest prediction file")
-    member_max_bytes: int = Field(2 * 2**30, gt=0, description="Largest file inside an archive, unpacked")
+    member_max_bytes: int = Field(
+        2 * 2**30, gt=0, description="Largest file in an archive, unpacked"
+    )
     unpacked_max_bytes: int = Field(100 * 2**30, gt=0, description="Largest archive, unpacked")
     members_max: int = Field(1_000_000, gt=0, description="Most files in an archive")
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image, width x height")
-    disk_floor_bytes: int = Field(1 * 2**30, ge=0, description="Uploads are refused below so much free disk")
-    cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Disk for patch sets and prefix caches")
+    disk_floor_bytes: int = Field(
+        1 * 2**30, ge=0, description="Free disk below which uploads stop"
+    )
+    cache_max_bytes: int = Field(
+        20 * 2**30, gt=0, description="Disk for patch sets and caches"
+    )
     threads: int = Field(0, ge=0, description="Threads of a tuning lane; 0: all cores")
     rate_per_s: float = Field(100, gt=0, description="Requests per second a key may make")
     log_level: str = Field("INFO", description="Least severe log line written")

@@ -143,7 +143,8 @@ class Bucket:
 
     def local(self, name: str) -> Path:
         """Objects are immutable by name, so one download serves for good."""
-        path = self.scratch / f"{hashlib.sha256(self._key(name).encode()).hexdigest()}{Path(name).suffix}"
+        known_as = hashlib.sha256(self._key(name).encode()).hexdigest()
+        path = self.scratch / (known_as + Path(name).suffix)
         if path.is_file():
             return path
         self.scratch.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -12,15 +14,21 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.settings import settings
 
 BUSY_TIMEOUT_MS = 30_000
+CONNECT_TIMEOUT_S = 5
+POOL = {"pool_size": 20, "max_overflow": 30, "pool_timeout": 20}  # above the API's 40 threads
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # BEGIN is ours to say, below
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")  # first: the next one may have to wait
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()
+
+
+def _watch_references(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.cursor().execute("PRAGMA foreign_keys=ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -30,15 +38,36 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+def unwatched(url: str) -> Engine:
+    """A new engine; on SQLite its connections do not watch foreign keys (see app.db.schema)."""
+    if not url.startswith("sqlite"):
+        arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}
+        return create_engine(url, pool_pre_ping=True, connect_args=arguments, **POOL)
+    file = make_url(url).database
+    if file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    made = create_engine(url, **POOL)
+    event.listen(made, "connect", _prepare_sqlite)
+    event.listen(made, "begin", _begin_sqlite)
+    return made
+
+
 @cache
+def _engine(url: str) -> Engine:
+    made = unwatched(url)
+    if url.startswith("sqlite"):
+        event.listen(made, "connect", _watch_references)
+    return made
+
+
 def engine(url: str | None = None) -> Engine:
     """The engine of a database URL (default: the settings'), made once per process."""
-    url = url or settings().database
-    made = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), pool_size=20)
-    if url.startswith("sqlite"):
-        event.listen(made, "connect", _prepare_sqlite)
-        event.listen(made, "begin", _begin_sqlite)
-    return made
+    return _engine(url or settings().database)
+
+
+def forget_engines() -> None:
+    """The next session makes its engine anew: after a fork, or for other settings in a test."""
+    _engine.cache_clear()
 
 
 @contextmanager

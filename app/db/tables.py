@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    UniqueConstraint,
+)
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -21,13 +30,26 @@ class Utc(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
         if value is None or value.tzinfo is not None:
             return value
         return value.replace(tzinfo=UTC)
 
 
+# For rows without end; SQLite numbers by itself only what it calls INTEGER (64 bits there).
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+# Every constraint has a name, the same on each database, so that a migration can speak of it.
+NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
 class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = {  # noqa: RUF012 - read once by SQLAlchemy, as its documentation has it
         datetime: Utc,
         Json: JSON,
@@ -143,7 +165,10 @@ class Finish(Leased, Base):
 
 
 class Run(Leased, Base):
-    """One arm, seed and fraction. state: queued -> running -> succeeded | failed | cancelled | skipped."""
+    """One arm, seed and fraction.
+
+    state: queued -> running -> succeeded | failed | cancelled; or skipped, by the sweep's policy.
+    """
 
     __tablename__ = "runs"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -181,7 +206,7 @@ class Event(Base):
     """What happened in a sweep, in order; `id` is the Last-Event-ID of its stream."""
 
     __tablename__ = "events"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
     sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
     run_id: Mapped[str | None]
     kind: Mapped[str]  # sweep, run, epoch, stage
@@ -239,7 +264,7 @@ class Prediction(Owned, Leased, Base):
 
 class Audit(Base):
     __tablename__ = "audit"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(default=now)
     workspace: Mapped[str | None] = mapped_column(index=True)
     key_id: Mapped[str | None]
