@@ -1,0 +1,71 @@
+"""A folder on disk with a byte budget: entries made once under a lock, the oldest given up first."""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Tick = Callable[[str, int, int], None]  # (stage, done, total): called at least every second or so
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """A tick that nobody hears."""
+
+
+@contextmanager
+def locked(path: Path, tick: Tick = quiet) -> Iterator[None]:
+    """Holds an exclusive lock on `path`; while another process works, ticks and waits.
+
+    The kernel drops the lock of a process that dies, so nothing is left to clean.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                tick("waiting", 0, 0)
+                time.sleep(0.2)
+        yield
+
+
+def boot() -> str:
+    """Names the machine's present start. Caches are not synced to disk, as losing one loses
+    nothing; they are trusted only within the start that wrote them.
+    """
+    source = Path("/proc/sys/kernel/random/boot_id")
+    return source.read_text().strip() if source.is_file() else "unknown"
+
+
+def size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def touch(entry: Path) -> None:
+    """Marks an entry as used now."""
+    os.utime(entry)
+
+
+def make_room(folder: Path, needed: int, max_bytes: int, keep: set[Path]) -> None:
+    """Deletes the least recently used entries (folders) until `needed` fits; spares `keep`."""
+    entries = [e for kind in folder.iterdir() if kind.is_dir() for e in kind.iterdir()]
+    entries = sorted((e for e in entries if e.is_dir()), key=lambda e: e.stat().st_mtime)
+    used = {entry: size_of(entry) for entry in entries}
+    for entry in entries:
+        if sum(used.values()) + needed <= max_bytes:
+            return
+        if entry not in keep:
+            shutil.rmtree(entry, ignore_errors=True)
+            used.pop(entry)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Makes a file of `size` bytes that the disk really has: writing a sparse map kills the
+    process when the disk is full, this raises OSError.
+    """
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(size, 1))
