@@ -1,10 +1,15 @@
 """Settings: typed, flat, read once from LAYERTUNE_* and stopped at the border of app and worker."""
 
+import hashlib
+import os
+import tempfile
 from functools import cache
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SOCKET_NAME_MAX = 100
 
 
 class Settings(BaseSettings):
@@ -18,18 +23,12 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=0, le=64, description="Tuning workers that `up` starts")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite below `var`")
     broker_url: str = Field("", description="Redis URL; empty: Valkey below `var`, by unix socket")
-    storage_url: str = Field(
-        "", description="file:///… or s3://bucket/prefix; empty: below `var`"
-    )
+    storage_url: str = Field("", description="file:///… or s3://bucket/prefix; empty: below `var`")
     s3_endpoint_url: str = Field("", description="Endpoint of an S3-compatible store")
-    weights: Path = Field(
-        Path("weights"), description="Folder of pre-trained weights"
-    )
+    weights: Path = Field(Path("weights"), description="Folder of pre-trained weights")
     admin_key: str = Field("", description="Admin key made on first start; empty: a random one")
     lease_s: float = Field(30, gt=0, description="A claim without progress so long is given up")
-    reconcile_s: float = Field(
-        15, gt=0, description="How often table and queue are compared"
-    )
+    reconcile_s: float = Field(15, gt=0, description="How often table and queue are compared")
     grace_s: float = Field(15, gt=0, description="Time a lane has to stop before it is killed")
     ring_again_s: float = Field(300, gt=0, description="A queued row is rung again after so long")
     archive_max_bytes: int = Field(20 * 2**30, gt=0, description="Largest archive")
@@ -40,12 +39,8 @@ class Settings(BaseSettings):
     unpacked_max_bytes: int = Field(100 * 2**30, gt=0, description="Largest archive, unpacked")
     members_max: int = Field(1_000_000, gt=0, description="Most files in an archive")
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image, width x height")
-    disk_floor_bytes: int = Field(
-        1 * 2**30, ge=0, description="Free disk below which uploads stop"
-    )
-    cache_max_bytes: int = Field(
-        20 * 2**30, gt=0, description="Disk for patch sets and caches"
-    )
+    disk_floor_bytes: int = Field(1 * 2**30, ge=0, description="Free disk below which uploads stop")
+    cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Disk for patch sets and caches")
     threads: int = Field(0, ge=0, description="Threads of a tuning lane; 0: all cores")
     rate_per_s: float = Field(100, gt=0, description="Requests per second a key may make")
     log_level: str = Field("INFO", description="Least severe log line written")
@@ -56,7 +51,16 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        return self.broker_url or f"redis+socket://{self.var.absolute() / 'valkey.sock'}"
+        return self.broker_url or f"redis+socket://{self.valkey_socket}"
+
+    @property
+    def valkey_socket(self) -> Path:
+        """Where the embedded Valkey listens; the name of a socket may have some 100 bytes only."""
+        path = self.var.absolute() / "valkey.sock"
+        if len(os.fsencode(path)) <= SOCKET_NAME_MAX:
+            return path
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"layertune-{os.getuid()}-{name}" / "valkey.sock"
 
     @property
     def storage(self) -> str:

@@ -4,7 +4,6 @@ The child holds the read end. When the worker dies, however it dies, the kernel 
 end; the child reads end of file, gives its work back and exits. No orphan outlives a worker.
 """
 
-import json
 import logging
 import os
 import signal
@@ -13,11 +12,8 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
-import psutil
-
-from app import ids
+from app import ids, pids
 from app.settings import settings
 
 log = logging.getLogger(__name__)
@@ -48,7 +44,7 @@ class Child:
             )
         finally:
             os.close(reader)
-        self._pid_file = keep_pid(module.replace(".", "-"), self.process.pid)
+        self._pid_file = pids.keep(module.replace(".", "-"), self.process.pid)
         log.info("%s started for %s, pid %d", module, row_id, self.process.pid)
 
     def wait(self, seconds: float) -> int | None:
@@ -67,8 +63,7 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        pids.kill_group(self.process.pid)
 
     def close(self) -> None:
         os.close(self._writer)
@@ -82,38 +77,3 @@ def how_it_ended(status: int) -> str:
     name = signal.Signals(-status).name
     hint = ", as when memory runs out" if -status == signal.SIGKILL else ""
     return f"the process was killed by {name}{hint}"
-
-
-# ---- pid files ------------------------------------------------------------------------------
-
-
-def pid_folder() -> Path:
-    return settings().var.absolute() / "run"
-
-
-def keep_pid(name: str, pid: int) -> Path:
-    """Notes a process in a file that a later `up` can check it by: number, start, command."""
-    folder = pid_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-{pid}.pid"
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        facts = {"pid": pid, "created": process.create_time(), "command": process.cmdline()}
-        path.write_text(json.dumps(facts))
-    return path
-
-
-def still_runs(path: Path) -> psutil.Process | None:
-    """The very process that a pid file was written for; None if it has gone or the number was
-    given to another since."""
-    try:
-        facts = json.loads(path.read_text())
-        process = psutil.Process(int(facts["pid"]))
-        same = abs(process.create_time() - float(facts["created"])) < 2
-        command = " ".join(process.cmdline())
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        return None
-    return process if same and any(word in command for word in OURS) else None
-
-
-OURS = ("worker.", "app.main", "app.cli", "valkey-server")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -152,11 +153,10 @@ class Watch:
             if rows:
                 self._held = at
             for table, row_id, _ in rows:
-                row = session.get_one(table, row_id)
-                until = row.lease_until
+                until = session.scalar(select(table.lease_until).where(table.id == row_id))
                 if until is not None and until < now() - GIVEN_UP:
                     return "no progress within its lease"
-                if isinstance(row, Run) and _deaf(session.get_one(Sweep, row.sweep_id)):
+                if table is Run and _deaf(session, row_id):
                     return f"it did not stop within {settings().grace_s:.0f} s of the cancel"
         if at - self._held > max(SILENT_S, 4 * settings().lease_s):
             return "it held no work for too long"
@@ -166,6 +166,7 @@ class Watch:
 GIVEN_UP = timedelta(seconds=1)
 
 
-def _deaf(sweep: Sweep) -> bool:
-    grace = timedelta(seconds=settings().grace_s)
-    return sweep.cancel_requested_at is not None and sweep.cancel_requested_at < now() - grace
+def _deaf(session: Session, run_id: str) -> bool:
+    asked = select(Sweep.cancel_requested_at).join(Run, Run.sweep_id == Sweep.id)
+    at = session.scalar(asked.where(Run.id == run_id))
+    return at is not None and at < now() - timedelta(seconds=settings().grace_s)
