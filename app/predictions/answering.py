@@ -1,4 +1,4 @@
-"""One image answered: bytes in, the reply's envelope out. The same for a request and for a job."""
+"""One image answered: bytes in, the reply's envelope out; the same for a request and a job."""
 
 import hashlib
 import json
@@ -54,7 +54,8 @@ class Answered:
     def picture(self, asked: Asked) -> bytes:
         """The finding drawn into its image, PNG."""
         labels = labels_of(asked.serving.card)
-        return finding_picture(self.pixels, self.answer.finding, labels, self.answer.point)
+        drawn: bytes = finding_picture(self.pixels, self.answer.finding, labels, self.answer.point)
+        return drawn
 
 
 def encode(envelope: dict[str, Any]) -> bytes:
@@ -135,7 +136,10 @@ def _point(point: OperatingPoint | None, wanted: str | None) -> dict[str, Any]:
 
 
 def _warnings(notes: tuple[str, ...], options: Options) -> list[dict[str, str]]:
-    found = [{"code": note, "detail": f"before it was read: {note}"} for note in notes]
+    found = [
+        {"code": note, "detail": f"changed before it was read: {note.replace('_', ' ')}"}
+        for note in notes
+    ]
     if options.roi_px is not None:
         detail = "roi_px has no part in this task, which looks at the whole image"
         found.append({"code": "roi_not_used", "detail": detail})

@@ -69,9 +69,9 @@ async def _predict(task: Task, request: Request) -> Response:
     taken = await take(request.stream(), headers, settings().prediction_max_bytes, spool)
     with service.discarding(prediction_id if taken.data is None else None) as keep:
         wished = options(taken.fields)
-        serving = resolved.recall(workspace, task.name, wished) or await _in_thread(
-            service.resolve, workspace, task.name, wished
-        )
+        serving = resolved.recall(workspace, task.name, wished)
+        if serving is None:
+            serving = await _in_thread(service.resolve, workspace, task.name, wished)
         asked = Asked(prediction_id, task, wished, serving, begun)
         call = Call(caller, request.state.request_id, asked, headers.get("idempotency-key"))
         if prefers_async(headers.get("prefer", "")):

@@ -93,10 +93,7 @@ def form(task: Task) -> dict[str, Any]:
         "model_id": text | {"description": "A model to ask instead of a deployment"},
         "operating_point": text
         | {"description": f"A point of the model's card ({points}) or a threshold from 0 to 1"},
-        "spacing_mm": text
-        | {
-            "description": f"Millimetres per pixel, one number or `row,column`; to {SPACING_MAX_MM:g}"
-        },
+        "spacing_mm": text | {"description": f"mm per pixel, or row,column; to {SPACING_MAX_MM:g}"},
         "roi_px": text | {"description": "`x0,y0,x1,y1`, half-open, in the oriented image"},
     }
     schema = {"type": "object", "required": ["file"], "properties": properties}

@@ -80,7 +80,7 @@ def answered(asked: Asked, taken: Taken) -> Answered:
 
 
 def answer_once(call: Call, taken: Taken) -> Reply:
-    """An answer under an Idempotency-Key: stored before it is sent, and given again when repeated."""
+    """An answer under an Idempotency-Key: stored before it is sent, given again if repeated."""
     asking = _asking(call, taken)
     if (earlier := _replayed(asking)) is not None:
         return earlier
