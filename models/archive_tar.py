@@ -72,9 +72,9 @@ def _walk(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
         headers: IO[bytes] = _Headers(file)  # type: ignore[assignment]  # the part tarfile uses
         archive = tarfile.TarFile(fileobj=headers, encoding="utf-8", errors="surrogateescape")
         while (info := archive.next()) is not None:
-            archive.members = []  # else it keeps a million headers
+            archive.members = []  # type: ignore[attr-defined]  # else it keeps a million headers
             yield info
-        end = archive.offset  # type: ignore[attr-defined]
+        end = archive.offset
     except tarfile.ReadError as error:
         raise _truncated() from error
     except _BROKEN as error:

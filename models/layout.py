@@ -5,6 +5,17 @@ from dataclasses import dataclass, field
 
 from models.ledger import LedgerEntry
 
+SPLITS = {
+    "train": "train", "training": "train",
+    "validation": "validation", "val": "validation", "valid": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+IMAGE_SUFFIXES = frozenset("png jpg jpeg jpe jfif bmp tif tiff gif webp pgm ppm pnm".split())
+DOCUMENT_SUFFIXES = frozenset(
+    "txt md rst pdf html htm json jsonl xml yaml yml csv tsv xlsx docx log ini py sh".split()
+)
+DOCUMENT_NAMES = frozenset(("license", "licence", "readme", "copying", "citation", "changelog"))
+
 
 @dataclass(frozen=True)
 class Item:
@@ -45,3 +56,33 @@ class Layout:
     name: str
     example: str
     recognise: Callable[[Tree], Found | None]
+
+
+def suffix(name: str) -> str:
+    """The last suffix in lower case, without its dot; empty where there is none."""
+    last = name.rsplit("/", 1)[-1]
+    return last.rsplit(".", 1)[1].lower() if "." in last else ""
+
+
+def is_image_name(name: str) -> bool:
+    return suffix(name) in IMAGE_SUFFIXES
+
+
+def is_document(name: str) -> bool:
+    """Whether a file is there for people: it is no data, and no harm that it is left out."""
+    last = name.rsplit("/", 1)[-1].lower()
+    return suffix(name) in DOCUMENT_SUFFIXES or last in DOCUMENT_NAMES
+
+
+def split_word(text: str) -> str | None:
+    """train, validation or test for any of the usual words; None for another word."""
+    return SPLITS.get(text.strip().lower())
+
+
+def leftover(name: str, code: str = "not_in_layout", detail: str = "") -> LedgerEntry:
+    """The ledger's line for a file that a layout has no use for."""
+    if is_image_name(name):
+        return LedgerEntry(name, "excluded", code, detail)
+    if is_document(name):
+        return LedgerEntry(name, "ignored", "document", "a document, no data")
+    return LedgerEntry(name, "excluded", "unknown_kind", f"no image by its name (.{suffix(name)})")
