@@ -1,8 +1,7 @@
 """Where and how the arithmetic is done: device, number format, memory layout, threads, seeds."""
 
 import hashlib
-from contextlib import nullcontext
-from typing import ContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -23,9 +22,8 @@ def best(threads: int = 0) -> Numerics:
 
 
 def _cpu_bf16() -> bool:
-    return bool(torch.backends.mkldnn.is_available()) and bool(
-        torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    built_in: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return built_in and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def settle(numerics: Numerics) -> torch.device:
@@ -35,7 +33,7 @@ def settle(numerics: Numerics) -> torch.device:
     return torch.device(numerics.device)
 
 
-def precision(numerics: Numerics) -> ContextManager[None]:
+def precision(numerics: Numerics) -> AbstractContextManager[None]:
     """The context in which forward passes run: autocast to bfloat16, or nothing."""
     if numerics.dtype == "float32":
         return nullcontext()
@@ -43,7 +41,7 @@ def precision(numerics: Numerics) -> ContextManager[None]:
 
 
 def derive(*parts: object) -> int:
-    """A 63-bit seed from anything printable: randomness is a function, so a resume needs no state."""
+    """A 63-bit seed from anything printable: randomness is a function, so no state is kept."""
     digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

@@ -17,7 +17,7 @@ from models.tuning.device import derive, generator, precision
 from models.tuning.errors import BadDataError, DivergedError, OutOfMemoryError
 from models.tuning.patches import PatchSet
 from models.tuning.room import Tick, quiet
-from models.tuning.run import Run, Settings, begin, conclude
+from models.tuning.run import UNCACHED, Run, Settings, begin, conclude
 from models.tuning.schedule import set_rates
 
 Stop = Callable[[], bool]
@@ -25,7 +25,7 @@ Stop = Callable[[], bool]
 
 def fit(
     spec: RunSpec, patches: PatchSet, *, weights: Path | None, folder: Path,
-    checkpoint: Path | None = None, settings: Settings = Settings(),
+    checkpoint: Path | None = None, settings: Settings = UNCACHED,
     tick: Tick = quiet, stop: Stop = lambda: False,
 ) -> Iterator[Epoch]:  # fmt: skip
     """Trains one arm, yielding after each epoch; `folder` then holds checkpoint.safetensors.
@@ -149,7 +149,7 @@ def step(run: Run, epoch: int, batch: NDArray[np.int64]) -> float:
         with precision(run.spec.numerics):
             logits = run.tuned(maps)
         loss = functional.cross_entropy(logits.float(), truth) * (len(part) / len(batch))
-        loss.backward()
+        torch.autograd.backward(loss)
         total += loss.item()
     run.optimiser.step()
     return total

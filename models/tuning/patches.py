@@ -67,7 +67,7 @@ class PatchSet:
 
     @property
     def variants(self) -> int:
-        return int(self.train.shape[1])
+        return len(self.train[0])
 
     @property
     def truth(self) -> NDArray[np.int64]:
@@ -239,7 +239,7 @@ def _open(entry: Path, digest: str) -> PatchSet:
         for part, shape in zip(("train", "validation"), shapes, strict=True)
     )
     labels = Labels(tuple(facts["classes"]), facts["positive"])
-    return PatchSet(digest, labels, train, validation, *rows, np.arange(count))
+    return PatchSet(digest, labels, train, validation, rows[0], rows[1], np.arange(count))
 
 
 def in_memory(
@@ -252,4 +252,4 @@ def in_memory(
         tuple(Row(f"{part}_{k}", f"{part}_{k}", int(t), 1) for k, t in enumerate(found))
         for part, found in (("train", truth), ("validation", validation_truth))
     ]
-    return PatchSet(digest, labels, train, validation, *rows, np.arange(len(train)))
+    return PatchSet(digest, labels, train, validation, rows[0], rows[1], np.arange(len(train)))

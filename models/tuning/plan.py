@@ -1,4 +1,4 @@
-"""A plan on a network: what is frozen stays frozen, what is tuned gets its rate (paper Table II)."""
+"""A plan on a network: frozen stays frozen, what is tuned gets its rate (paper Table II)."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -64,7 +64,8 @@ def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
     state = hashlib.sha256()
     for name, tensor in tensors:
         state.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        state.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        state.update(raw.numpy().data)
     return state.hexdigest()
 
 

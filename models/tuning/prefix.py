@@ -47,7 +47,7 @@ def advance(layers: Iterable[nn.Module], maps: Tensor) -> Tensor:
         return maps
     done = []
     with torch.no_grad():
-        for part in maps.split(FROZEN_BATCH):
+        for part in torch.split(maps, FROZEN_BATCH):
             count = len(part)
             if count < FROZEN_BATCH:
                 filling = part[-1:].expand(FROZEN_BATCH - count, *part.shape[1:])

@@ -15,7 +15,7 @@ COUNTERS = "num_batches_tracked"  # old publications lack them; they start at ze
 
 
 def ready(backbone: Backbone, folder: Path | None, workdir: Path) -> Path:
-    """The safetensors file of a backbone's pre-trained weights; converted into `workdir` if need be.
+    """The safetensors file of a backbone's pre-trained weights, converted into `workdir`.
 
     Raises WeightsError, saying the way out, when this machine has none.
     """

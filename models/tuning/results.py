@@ -11,7 +11,7 @@ from models.findings import Measure
 
 @dataclass(frozen=True)
 class Result:
-    """`stop_reason` is converged (all epochs) or early_stopping; `validation` is the best epoch's."""
+    """`stop_reason`: converged (all epochs) or early_stopping; `validation`: the best epoch's."""
 
     freeze_proof: dict[str, Any]
     trainable_parameters: int

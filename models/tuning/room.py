@@ -1,4 +1,4 @@
-"""A folder on disk with a byte budget: entries made once under a lock, the oldest given up first."""
+"""A folder with a byte budget: entries made once under a lock, the oldest given up first."""
 
 import fcntl
 import os

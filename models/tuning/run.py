@@ -1,4 +1,4 @@
-"""One run in memory: built from its spec, validated, and ended with proof that frozen was frozen."""
+"""One run in memory: built from its spec, validated, ended with proof that frozen was frozen."""
 
 import json
 from collections.abc import Sequence
@@ -42,6 +42,9 @@ class Settings:
     depths: tuple[int, ...] | None = None
 
 
+UNCACHED = Settings()
+
+
 @dataclass
 class Run:
     """A run between `begin` and `conclude`."""
@@ -68,12 +71,12 @@ class Run:
 
     def outputs(self, tick: Tick) -> NDArray[np.float32]:
         """Logits [m, classes] of all validation patches, in batches of one size (see prefix)."""
-        patches, self_at = self.patches, self.features.at
+        patches = self.patches
         first = len(patches) - len(patches.validation)
         self.tuned.eval()
         found = []
         for flat in _spans(first, len(patches), 256):
-            maps = self_at(self.tuned.prefix, flat)
+            maps = self.features.at(self.tuned.prefix, flat)
             with precision(self.spec.numerics):
                 found.append(advance(self.tuned.network[self.tuned.prefix :], maps).float().cpu())
             tick("validating", int(flat[-1]) + 1 - first, len(patches.validation))
@@ -115,10 +118,9 @@ def build(backbone: Backbone, spec: RunSpec, weights: Path | None) -> nn.Sequent
     """The network before its first step; the seed alone decides what is random in it."""
     torch.manual_seed(derive(spec.seed, "start"))
     try:
-        network = backbone.build(len(spec.classes), None if weights is None else str(weights))
+        return backbone.build(len(spec.classes), None if weights is None else str(weights))
     except ValueError as error:
         raise WeightsError(f"weights do not fit {backbone.name}: {error}") from error
-    return network
 
 
 def begin(
@@ -131,17 +133,18 @@ def begin(
     if weights is None and not arm.scratch:
         raise WeightsError(f"{spec.arm} on {backbone.name} needs weights to start from")
     network = build(backbone, spec, None if arm.scratch else weights)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     tuned = Tuned(network, rates(arm, backbone.layers, spec.recipe))
     steps = optimiser(tuned, spec.recipe)
     witness = Witness.of(tuned)
+    features = Features(patches, Inputs.of(backbone, device), network, spec.numerics)
+    # before a checkpoint is read: the cache is named by the weights all arms start from
+    features = cached(features, tuned.prefix, settings, tick)
     progress = Progress(spec.digest, asdict(witness))
     best: dict[str, Tensor] = {}
     if checkpoint is not None:
         progress, best = checkpoints.read(checkpoint, tuned, steps, spec.digest)
         witness = Witness(**progress.witness)
-    features = Features(patches, Inputs.of(backbone, device), network, spec.numerics)
-    features = cached(features, tuned.prefix, settings, tick)
     folder.mkdir(parents=True, exist_ok=True)
     return Run(
         spec, tasks()[spec.task], patches, patches.truth, device, features, tuned, steps,
