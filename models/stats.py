@@ -196,17 +196,18 @@ def mean(runs: Sequence[Replicates]) -> Replicates:
 def compare(best: Replicates, other: Replicates) -> Paired:
     """The loss of `other` to `best`; resamples that leave either undefined are left out.
 
-    Raises ValueError where fewer than two resamples determine both.
+    Where hardly any resample determines both, nothing is known but the loss: SE 0, p 1.
     """
     losses = best.drawn - other.drawn
     losses = losses[~np.isnan(losses)]
+    loss = best.point - other.point
     if len(losses) < 2:
-        raise ValueError("the cases determine the metric in too few resamples to compare runs")
+        return Paired(loss=loss, se=0.0, low=loss, high=loss, p=1.0)
     low, high = np.quantile(losses, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     tail = min(np.count_nonzero(losses <= 0), np.count_nonzero(losses >= 0))
     p = min(1.0, 2 * (tail + 1) / (len(losses) + 1))
     return Paired(
-        loss=best.point - other.point,
+        loss=loss,
         se=float(losses.std(ddof=1)),
         low=float(low),
         high=float(high),
