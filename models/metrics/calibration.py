@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, logsumexp
+from scipy.optimize import minimize_scalar  # type: ignore[import-untyped] # ships no types
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.int64]
@@ -38,14 +37,17 @@ def temperature(logits: Floats, truth: Truth, case: NDArray[np.int64] | None = N
     return float(np.exp(found.x))
 
 
+def _log_softmax(logits: Floats) -> Floats:
+    return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
+
+
 def _loss(logits: Floats, truth: Truth, case: NDArray[np.int64]) -> float:
     """Mean negative log likelihood of cases whose score is the mean over their patches."""
-    of_truth = log_softmax(logits, axis=1)[np.arange(len(logits)), truth[case]]
+    of_truth = _log_softmax(logits)[np.arange(len(logits)), truth[case]]
     order = np.argsort(case, kind="stable")
     groups = np.split(of_truth[order], np.cumsum(np.bincount(case, minlength=len(truth)))[:-1])
-    return -float(
-        np.mean([logsumexp(group) - np.log(len(group)) for group in groups if len(group)])
-    )
+    mean = [np.logaddexp.reduce(group) - np.log(len(group)) for group in groups if len(group)]
+    return -float(np.mean(mean))
 
 
 def apply(scores: Sequence[Floats] | Floats, divisor: float) -> Floats:
@@ -54,7 +56,7 @@ def apply(scores: Sequence[Floats] | Floats, divisor: float) -> Floats:
     Right for single patches; for a mean over patches the temperature belongs before the mean.
     """
     logs = np.log(np.clip(np.asarray(scores, dtype=np.float64), 1e-300, None)) / divisor
-    return np.asarray(np.exp(log_softmax(logs, axis=1)))
+    return np.asarray(np.exp(_log_softmax(logs)))
 
 
 def ece(truth: Truth, scores: Floats, bins: int = BINS) -> float:

@@ -143,6 +143,7 @@ def _threshold(name: str, is_positive: NDArray[np.bool_], score: Floats) -> floa
         row = int(np.flatnonzero(hits >= rate - ROUNDING)[0])
     else:
         row = int(np.argmax(hits - alarms))
-    above = 1.0 if row == 0 else float(lowest[row])
     below = float(lowest[row + 1]) if row + 1 < len(lowest) else 0.0
-    return min(1.0, (above + below) / 2)
+    above = max(1.0, float(np.nextafter(below, 2.0))) if row == 0 else float(lowest[row])
+    middle = (above + below) / 2
+    return middle if below < middle else above

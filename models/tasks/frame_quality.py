@@ -8,7 +8,7 @@ import numpy as np
 
 from models.case import Case, CaseFiles, Pixels, Roi
 from models.findings import ClassFinding
-from models.imaging import colon_phantom
+from models.imaging import colon_phantom, frames
 from models.metrics import classes
 from models.task import Phantom, Task
 
@@ -18,9 +18,7 @@ GRID_MAX = 8  # crops along a side, for panoramas
 
 
 def read(files: CaseFiles) -> Case:
-    coded = np.frombuffer(files.open(files.roles["image"]), dtype=np.uint8)
-    pixels = cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    pixels = np.asarray(pixels, dtype=np.uint8)
+    pixels, _ = frames.decode(files.open(files.roles["image"]))
     return Case(files.case_id, files.subject, pixels, files.label, spacing_mm=files.spacing_mm)
 
 
