@@ -67,7 +67,8 @@ class PatchSet:
 
     @property
     def variants(self) -> int:
-        return len(self.train[0])
+        _, variants, *_ = self.train.shape
+        return int(variants)
 
     @property
     def truth(self) -> NDArray[np.int64]:

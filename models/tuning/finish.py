@@ -1,0 +1,186 @@
+"""The last act of a sweep: choose, open the test part once, calibrate, export, write the card."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import card as cards
+from models import stats
+from models.choice import Choice, choose
+from models.discovery import backbones, tasks
+from models.findings import Measure
+from models.inference import agree
+from models.metrics import calibration
+from models.metrics.classes import arrays
+from models.metrics.operating import operating_points
+from models.pack import Pack
+from models.spec import RunSpec
+from models.sweep import Outcome
+from models.task import Task
+from models.tuning.evaluate import evaluate, network_of, scores_of, validation_logits
+from models.tuning.export import Exported, export
+from models.tuning.patches import PatchSet, labels_of, measures, prepare
+from models.tuning.results import Result
+from models.tuning.room import Tick, quiet
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A succeeded run with what it left: its spec, its weights and its result."""
+
+    spec: RunSpec
+    weights: Path
+    result: Result
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A model ready to be registered; `folder` holds weights, model.onnx, card.json and measures.
+
+    files         name -> path: weights.safetensors, model.onnx, card.json
+    test          calibrated outputs on the test part, None without one
+    """
+
+    choice: Choice | None
+    run: FinishedRun
+    card: dict[str, Any]
+    files: dict[str, Path]
+    validation: list[Measure]
+    test: list[Measure] | None
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where a finish may put things: the model's files in `out`, patches in `workdir`."""
+
+    out: Path
+    workdir: Path
+    cache_max_bytes: int = 20 * 2**30
+
+
+def finish(
+    pack: Path, task: Task, outcomes: Sequence[Outcome],
+    measures_by_run: Mapping[str, Sequence[Measure]], fetch: Callable[[str], FinishedRun],
+    room: Room, *, test_opened: int = 1, tick: Tick = quiet,
+) -> Finished:  # fmt: skip
+    """Chooses among the runs of a sweep on validation and completes the chosen one.
+
+    `fetch` brings the files of a run, asked for the chosen one only. `test_opened` counts the
+    openings of this data set's test part, this one included.
+    Raises models.choice.NothingToChooseError when no depth succeeded.
+    """
+    with Pack.open(pack) as opened:
+        value = stats.headline(task, labels_of(opened.manifest, task))
+    tick("choosing", 0, 1)
+    choice = choose(measures_by_run, outcomes, value)
+    tick("choosing", 1, 1)
+    return complete(
+        fetch(choice.run_id), pack, room, choice=choice, test_opened=test_opened, tick=tick
+    )
+
+
+def complete(
+    run: FinishedRun, pack: Path, room: Room, *,
+    choice: Choice | None = None, test_opened: int = 1, tick: Tick = quiet,
+) -> Finished:  # fmt: skip
+    """A model of one run: calibrated on validation at its true prevalence, measured on test,
+    exported, verified, described. Without `choice`: a run registered by hand.
+    """
+    spec, task, backbone = run.spec, tasks()[run.spec.task], backbones()[run.spec.backbone]
+    room.out.mkdir(parents=True, exist_ok=True)
+    patches = prepare(
+        pack, task, backbone, spec.recipe,
+        workdir=room.workdir, cache_max_bytes=room.cache_max_bytes, tick=tick,
+    )  # fmt: skip
+    network = network_of(spec, run.weights)
+    calibrated = calibrate(validation_logits(network, backbone, patches, tick), patches, task)
+    test = evaluate(spec, run.weights, pack, task, temperature=calibrated.temperature, tick=tick)
+    tick("exporting", 0, 1)
+    exported = export(
+        network, backbone, calibrated.temperature, patches.validation, room.out / "model.onnx"
+    )
+    tick("exporting", 1, 1)
+    facts = cards.Facts(
+        freeze_proof=run.result.freeze_proof,
+        epochs={"best": run.result.best_epoch, "stop_reason": run.result.stop_reason},
+        trainable_parameters=run.result.trainable_parameters,
+        validation=intervals(calibrated.measures, task, patches),
+        test=intervals(test, task, patches) if test else None,
+        test_opened=test_opened if test else 0,
+        operating_points=operating_points(calibrated.measures, patches.labels, task.points),
+        calibration=calibrated.record,
+        digests={"weights.safetensors": _sha256(run.weights), "model.onnx": exported.sha256},
+        verification=_verification(exported),
+        serving=agree.serving(exported.path, patches.validation, _headline(task, patches)),
+        comparison=None if choice is None else choice.record(),
+    )
+    with Pack.open(pack) as opened:
+        made = cards.card(spec, task, backbone, opened.manifest, patches.labels, facts)
+    files = _written(made, exported, run, room.out)
+    return Finished(choice, run, made, files, calibrated.measures, test or None)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    temperature: float
+    measures: list[Measure]
+    record: dict[str, Any]
+
+
+def calibrate(logits: NDArray[np.float64], patches: PatchSet, task: Task) -> Calibrated:
+    """One temperature for all logits (Guo 2017), and calibration before and after it."""
+    rows = patches.validation_rows
+    case = np.repeat(np.arange(len(rows)), [row.patches for row in rows])
+    truth = np.array([row.truth for row in rows], dtype=np.int64)
+    temperature = calibration.temperature(logits, truth, case)
+    found = {}
+    for name, divisor in (("before", 1.0), ("after", temperature)):
+        outputs = scores_of(logits, divisor)
+        cases = measures(rows, outputs, task, patches.labels)
+        known, scores = arrays(cases)
+        found[name] = {
+            "ece": calibration.ece(known, scores),
+            "brier": calibration.brier(known, scores),
+        }
+    record = {"method": "temperature", "temperature": temperature, "cases": len(rows), **found}
+    return Calibrated(temperature, cases, record)
+
+
+def intervals(found: Sequence[Measure], task: Task, patches: PatchSet) -> dict[str, Any]:
+    """Every value of the task with its interval, the headline first."""
+    values = stats.intervals(found, stats.every(task, patches.labels))
+    first = {task.headline: values.pop(task.headline)}
+    return {name: value.record() for name, value in {**first, **values}.items()}
+
+
+def _headline(task: Task, patches: PatchSet) -> Callable[[NDArray[np.float32]], float | None]:
+    def value(outputs: NDArray[np.float32]) -> float | None:
+        found = measures(patches.validation_rows, outputs, task, patches.labels)
+        return task.score(found, patches.labels).values[task.headline]
+
+    return value
+
+
+def _verification(exported: Exported) -> dict[str, Any]:
+    return {"max_difference": exported.max_difference, "patches": exported.patches}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _written(
+    made: dict[str, Any], exported: Exported, run: FinishedRun, out: Path
+) -> dict[str, Path]:
+    path = out / "card.json"
+    temporary = out / "card.part"
+    temporary.write_text(json.dumps(made, indent=1))
+    temporary.replace(path)
+    return {"weights.safetensors": run.weights, "model.onnx": exported.path, "card.json": path}
