@@ -1,15 +1,26 @@
 """Data at the door: an uploaded archive is examined file by file and rewritten as a pack."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from models.ledger import LedgerEntry, RejectedError
+from models import splits
+from models.archive import open_archive
+from models.arrivals import Arrival, Arrivals
+from models.duplicates import Pair
+from models.ledger import LedgerEntry, Problem, RejectedError, rejected
 from models.member import Limits
-from models.pack import Manifest
+from models.pack import Manifest, PackedCase, writing
+from models.recognition import Recognised, check_labels, recognise
+from models.remarks import on_conversions, on_duplicates, on_splits, per_label, remark
+from models.subjects import subjects
 from models.task import Task
 
 __all__ = ["LedgerEntry", "Limits", "RejectedError", "Tick", "ingest"]
 
+PROBLEMS_MAX = 1000  # named in the manifest; the ledger has every one
 Tick = Callable[[str, int, int], None]  # (stage, done, total), called at least every second or so
 
 
@@ -29,6 +40,166 @@ def ingest(
 ) -> tuple[Manifest, list[LedgerEntry]]:
     """Examines `archive` for `task` and writes the pack to `out` (temporary name, then renamed).
 
+    Stages ticked: unpacking, reading, comparing, writing. The digest depends on the files, the
+    task, `positive` and `seed` alone: neither on the kind of archive nor on the clock.
     Raises RejectedError, with `.problems` and `.ledger`, when the upload cannot be used at all.
     """
-    raise NotImplementedError
+    limits = limits or Limits()
+    ledger: list[LedgerEntry] = []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open_archive(archive, limits, out.parent, partial(tick, "unpacking")) as source:
+            found = recognise(source, task)
+            ledger.extend(found.entries)
+            if task.output == "classes":
+                check_labels(task, positive, [item.label for item in found.items if item.label])
+            with writing(out) as pack, closing(Arrivals(source, task, limits, pack)) as arrivals:
+                for done, item in enumerate(found.items):
+                    tick("reading", done, len(found.items))
+                    ledger.extend(arrivals.take(item))
+                pairs = arrivals.thumbnails.pairs(partial(tick, "comparing"))
+                tick("writing", 0, 1)
+                manifest = _manifest(task, (positive, seed), found, arrivals, pairs, ledger)
+                pack.finish(manifest)
+    except RejectedError as error:
+        error.ledger = error.ledger or _sorted(ledger)
+        raise
+    return manifest, _sorted([*ledger, *_used(arrivals, manifest)])
+
+
+def _sorted(ledger: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+    return sorted(ledger, key=lambda entry: entry.file)
+
+
+def _manifest(
+    task: Task,
+    choices: tuple[str | None, int],
+    found: Recognised,
+    arrivals: Arrivals,
+    pairs: Sequence[Pair],
+    ledger: Sequence[LedgerEntry],
+) -> Manifest:
+    """Subjects, splits, counts and remarks over all that was taken in."""
+    positive, seed = choices
+    taken = arrivals.taken
+    if not taken:
+        raise rejected("no_cases", "no file of the archive became a case; see the ledger")
+    of_case = subjects([arrival.item for arrival in taken], pairs)
+    parts, origin = _split(taken, of_case, seed)
+    cases = tuple(
+        PackedCase(
+            case_id=arrival.case_id,
+            subject=subject,
+            roles=arrival.roles,
+            label=arrival.item.label,
+            split=parts[arrival.case_id],
+            spacing_mm=arrival.item.spacing_mm,
+        )
+        for arrival, subject in zip(taken, of_case, strict=True)
+    )
+    labels = [arrival.labels for arrival in taken]
+    classes = _classes(task, positive, labels)
+    of_cases, of_subjects = per_label(cases, labels)
+    manifest = Manifest(
+        task=task.name,
+        layout=found.layout,
+        classes=classes,
+        positive=positive or (task.positive if task.positive in classes else None),
+        cases=cases,
+        members=dict(arrivals.members),
+        split_origin=origin,
+        counts=_counts(ledger, arrivals, cases),
+        class_counts={name: of_cases.get(name, 0) for name in classes},
+        subject_counts={name: of_subjects.get(name, 0) for name in classes},
+        splits={part: sum(case.split == part for case in cases) for part in splits.SPLITS},
+        problems=_problems(ledger),
+    )
+    return replace(manifest, warnings=_warnings(manifest, task, arrivals, pairs))
+
+
+def _classes(task: Task, positive: str | None, labels: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    if task.output == "classes":
+        return check_labels(task, positive, [label for said in labels for label in said])
+    return task.classes or tuple(sorted({label for said in labels for label in said}))
+
+
+def _split(
+    taken: Sequence[Arrival], of_case: Sequence[str], seed: int
+) -> tuple[dict[str, splits.Split], str]:
+    rows = [
+        splits.SplitRow(arrival.case_id, subject, arrival.item.label, arrival.item.split)
+        for arrival, subject in zip(taken, of_case, strict=True)
+    ]
+    try:
+        return splits.assign(rows, seed)
+    except splits.LeakError as error:
+        raise RejectedError(
+            [Problem("split_leak", str(error))]
+            + [_leak(subject, rows) for subject in error.subjects[:PROBLEMS_MAX]]
+        ) from error
+    except splits.SplitError as error:
+        raise rejected("bad_split", str(error)) from error
+
+
+def _leak(subject: str, rows: Sequence[splits.SplitRow]) -> Problem:
+    parts = sorted({row.split for row in rows if row.subject == subject and row.split})
+    return Problem("split_leak", f"subject {subject} is in {' and in '.join(parts)}")
+
+
+def _counts(
+    ledger: Sequence[LedgerEntry], arrivals: Arrivals, cases: Sequence[PackedCase]
+) -> dict[str, int]:
+    """Files that were uploaded and are not the leavings of a system; cases; subjects; left out."""
+    lines = [line for line in ledger if line.fate != "ignored"]
+    uploaded = sum(line.code != "missing_file" for line in lines)
+    return {
+        "files": uploaded + sum(len(arrival.roles) for arrival in arrivals.taken),
+        "cases": len(cases),
+        "subjects": len({case.subject for case in cases}),
+        "excluded": sum(line.fate != "used" for line in lines),
+    }
+
+
+def _problems(ledger: Sequence[LedgerEntry]) -> tuple[dict[str, str | None], ...]:
+    lines = [line for line in _sorted(ledger) if line.fate in ("excluded", "unreadable")]
+    said = [
+        Problem(line.code or "excluded", line.detail or "", line.file).as_json()
+        for line in lines[:PROBLEMS_MAX]
+    ]
+    if len(lines) > PROBLEMS_MAX:
+        more = f"{len(lines) - PROBLEMS_MAX} more files were left out; see the ledger"
+        said.append(Problem("more_problems", more).as_json())
+    return tuple(said)
+
+
+def _warnings(
+    manifest: Manifest, task: Task, arrivals: Arrivals, pairs: Sequence[Pair]
+) -> tuple[dict[str, object], ...]:
+    files = [arrival.item.files["image"] for arrival in arrivals.taken]
+    without = sum(arrival.item.split is None for arrival in arrivals.taken)
+    said = [*on_duplicates(pairs, manifest.cases, files), *on_splits(manifest.cases)]
+    if 0 < without < len(files):
+        said.append(
+            remark("split_missing", f"{without} case(s) had no split and follow their subject, "
+                   "else are in train")
+        )  # fmt: skip
+    said += [
+        remark("below_floor", detail) for detail in splits.floor_problems(manifest, task.output)
+    ]
+    return tuple([*said, *on_conversions(arrivals.notes)])
+
+
+def _used(arrivals: Arrivals, manifest: Manifest) -> list[LedgerEntry]:
+    """The ledger's lines for the files of every case in the pack."""
+    return [
+        LedgerEntry(
+            file=arrival.item.files[role],
+            fate="used",
+            case_id=case.case_id,
+            subject=case.subject,
+            label=case.label,
+            split=case.split,
+        )
+        for arrival, case in zip(arrivals.taken, manifest.cases, strict=True)
+        for role in case.roles
+    ]

@@ -10,10 +10,13 @@ SPLITS = {
     "validation": "validation", "val": "validation", "valid": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
-IMAGE_SUFFIXES = frozenset("png jpg jpeg jpe jfif bmp tif tiff gif webp pgm ppm pnm".split())
-DOCUMENT_SUFFIXES = frozenset(
-    "txt md rst pdf html htm json jsonl xml yaml yml csv tsv xlsx docx log ini py sh".split()
-)
+IMAGE_SUFFIXES = frozenset((
+    "png", "jpg", "jpeg", "jpe", "jfif", "bmp", "tif", "tiff", "gif", "webp", "pgm", "ppm", "pnm",
+))  # fmt: skip
+DOCUMENT_SUFFIXES = frozenset((
+    "txt", "md", "rst", "pdf", "html", "htm", "json", "jsonl", "xml", "yaml", "yml", "csv", "tsv",
+    "xlsx", "docx", "log", "ini", "py", "sh",
+))  # fmt: skip
 DOCUMENT_NAMES = frozenset(("license", "licence", "readme", "copying", "citation", "changelog"))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from models.ledger import RejectedError, rejected
 
-MAX_BYTES = 256 * 2**20
 Row = dict[str, str]
 
 
@@ -16,8 +15,6 @@ def read_table(name: str, data: bytes) -> tuple[tuple[str, ...], list[Row]]:
     UTF-8 with or without a mark, UTF-16 with one, else Latin-1; comma, semicolon or tab,
     whichever the first line has most of.
     """
-    if len(data) > MAX_BYTES:
-        raise rejected("bad_metadata", f"larger than {MAX_BYTES:,} bytes", name)
     text = _text(data)
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
