@@ -1,0 +1,231 @@
+"""One run in a lane: from its row to weights, every epoch recorded as it ends."""
+
+import hashlib
+import logging
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from app.db import lifecycle
+from app.db.session import reading
+from app.db.tables import Dataset, EpochRow, Json, Model, Run, Sweep
+from app.settings import settings
+from app.storage import files
+from models import measures as measure_files
+from models import stats
+from models.discovery import backbones, tasks
+from models.pack import Pack
+from models.spec import Numerics, Recipe, RunSpec
+from models.tuning import pretrained, results
+from models.tuning.checkpoint import Epoch
+from models.tuning.device import best
+from models.tuning.fit import fit
+from models.tuning.patches import PatchSet, labels_of, prepare
+from models.tuning.run import Settings as FitSettings
+from models.tuning.spec import split_digest
+from worker.alive import Lease, patiently
+
+log = logging.getLogger(__name__)
+
+STAGE_S = 1.0  # between two events of one stage
+SILENT_STAGES = frozenset({"training", "validating"})  # epochs tell of these
+
+
+class Stages:
+    """Ticks of the work: they keep the lease, and tell a sweep's readers of the long stages."""
+
+    def __init__(self, lease: Lease, sweep_id: str, run_id: str | None) -> None:
+        self.lease, self.sweep_id, self.run_id = lease, sweep_id, run_id
+        self._stage, self._said = "", 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self.lease.tick()
+        at = time.monotonic()
+        if stage in SILENT_STAGES or (stage == self._stage and at - self._said < STAGE_S):
+            return
+        self._stage, self._said = stage, at
+        data: Json = {"stage": stage, "done": done, "total": total}
+        patiently(lambda s: lifecycle.emit(s, self.sweep_id, "stage", data, run_id=self.run_id))
+
+
+def pack_of(dataset: Dataset) -> Path:
+    if dataset.pack is None:
+        raise RuntimeError(f"data set {dataset.id} is ready but has no pack")
+    return files().local(dataset.pack)
+
+
+def recipe_of(sweep: Sweep) -> Recipe:
+    return Recipe(**sweep.recipe)
+
+
+def starting_weights(sweep: Sweep, scratch: bool) -> tuple[str, Path | None]:
+    """What the spec says a run starts from, and the file of it."""
+    if scratch:
+        return "random", None
+    if sweep.init == "imagenet":
+        folder = settings().scratch / "weights"
+        return "imagenet", pretrained.ready(backbones()[sweep.backbone], settings().weights, folder)
+    with reading() as session:
+        kept = session.get_one(Model, sweep.init).files["weights.safetensors"]
+    return str(kept["sha256"]), files().local(str(kept["object"]))
+
+
+def spec_of(run: Run, sweep: Sweep, pack: Path, init: str) -> RunSpec:
+    """The run's identity. A run begun before keeps its numerics where this machine can do them."""
+    with Pack.open(pack) as opened:
+        manifest = opened.manifest
+    labels = labels_of(manifest, tasks()[sweep.task])
+    numerics = best(settings().threads)
+    if run.spec is not None:
+        begun = Numerics(**run.spec["numerics"])
+        numerics = begun if begun.device in ("cpu", numerics.device) else numerics
+    return RunSpec(
+        data_digest=manifest.digest, split_digest=split_digest(manifest), task=sweep.task,
+        classes=labels.names, positive=labels.positive, backbone=sweep.backbone, init=init,
+        arm=run.arm, recipe=recipe_of(sweep), seed=run.seed, fraction=run.fraction,
+        numerics=numerics,
+    )  # fmt: skip
+
+
+class Training:
+    """A claimed run on its way; every write carries its attempt."""
+
+    def __init__(self, run: Run, lease: Lease) -> None:
+        with reading() as session:
+            self.sweep = session.get_one(Sweep, run.sweep_id)
+            self.dataset = session.get_one(Dataset, self.sweep.dataset_id)
+            self.depths = tuple(
+                sorted({r.depth for r in lifecycle.runs_of(session, run.sweep_id) if not r.scratch})
+            )
+        self.run, self.lease, self.attempt = run, lease, lease.attempt
+        self.checkpoint = run.checkpoint
+        self.tick = Stages(lease, run.sweep_id, run.id)
+        self.folder = settings().scratch / "runs" / f"{run.id}-{run.attempt}"
+
+    def train(self) -> None:
+        """Trains to the end and ends the row `succeeded`; raises whatever stops it before."""
+        self.tick("starting", 0, 1)
+        pack = pack_of(self.dataset)
+        task, backbone = tasks()[self.sweep.task], backbones()[self.sweep.backbone]
+        init, weights = starting_weights(self.sweep, self.run.scratch)
+        spec = spec_of(self.run, self.sweep, pack, init)
+        self.adopt(spec)
+        patches = prepare(
+            pack, task, backbone, spec.recipe, workdir=settings().scratch,
+            cache_max_bytes=settings().cache_max_bytes, seed=self.run.seed,
+            fraction=self.run.fraction, tick=self.tick,
+        )  # fmt: skip
+        try:
+            epochs = fit(
+                spec, patches, weights=weights, folder=self.folder, checkpoint=self.resumed_from(),
+                settings=FitSettings(
+                    settings().scratch / "prefix", settings().cache_max_bytes, self.depths
+                ),
+                tick=self.tick,
+            )  # fmt: skip
+            for epoch in epochs:
+                self.record(epoch)
+            self.succeed(patches)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def adopt(self, spec: RunSpec) -> None:
+        """Writes the spec down. A checkpoint of another one is of no use: the run begins anew."""
+        kept: Json = {**asdict(spec), "digest": spec.digest}
+        if self.run.spec is not None and self.run.spec.get("digest") == spec.digest:
+            return
+        self.checkpoint = None
+
+        def write(session: Session) -> None:
+            session.execute(delete(EpochRow).where(EpochRow.run_id == self.run.id))
+            lifecycle.write(
+                session, Run, self.run.id, self.attempt,
+                spec=_plain(kept), checkpoint=None, epochs_done=0, seconds=0.0,
+            )  # fmt: skip
+
+        patiently(write)
+
+    def resumed_from(self) -> Path | None:
+        if self.checkpoint is None:
+            return None
+        try:
+            path = files().local(self.checkpoint)
+        except FileNotFoundError:
+            log.warning("%s: its checkpoint is gone; it begins anew", self.run.id)
+            return None
+        return path if path.is_file() else None
+
+    def record(self, epoch: Epoch) -> None:
+        """Stores the checkpoint, then row, event and pointer in one transaction; the checkpoint
+        before it is deleted once nothing points there.
+        """
+        name = self.store(self.folder / "checkpoint.safetensors", f"checkpoints/{self.run.id}/")
+        before, self.checkpoint = self.checkpoint, name
+        row = {
+            "loss": epoch.loss, "validation": epoch.validation,
+            "learning_rate": epoch.learning_rate, "seconds": epoch.seconds, "best": epoch.best,
+        }  # fmt: skip
+        event = {"arm": self.run.arm, "epoch": epoch.epoch, "epochs": epoch.epochs, **row}
+
+        def write(session: Session) -> None:
+            spent = session.get_one(Run, self.run.id).seconds + epoch.seconds
+            lifecycle.checkpointed(
+                session, self.run.id, self.attempt, name, epochs_done=epoch.epoch, seconds=spent
+            )
+            session.merge(EpochRow(run_id=self.run.id, epoch=epoch.epoch, record=row))
+            lifecycle.emit(session, self.run.sweep_id, "epoch", event, run_id=self.run.id)
+
+        patiently(write)
+        if before not in (None, name):
+            files().delete(str(before))
+        self.lease.tick()
+
+    def store(self, path: Path, start: str, end: str = ".safetensors") -> str:
+        """Puts a file under the name of its content; two owners can overwrite nothing."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        name = f"{start}{digest}{end}"
+        if not files().exists(name):
+            files().put_file(name, path)
+        return name
+
+    def succeed(self, patches: PatchSet) -> None:
+        result = results.read(self.folder)
+        if result is None:
+            raise RuntimeError("the training ended without a result")
+        weights = self.store(self.folder / "weights.safetensors", "weights/")
+        measures = self.store(self.folder / "measures.json", f"measures/{self.run.id}-", ".json")
+        rows, labels = measure_files.load((self.folder / "measures.json").read_bytes())
+        task = tasks()[self.sweep.task]
+        found = stats.intervals(rows, stats.every(task, labels))
+        self.tick("validating", len(patches), len(patches))
+
+        def write(session: Session) -> None:
+            lifecycle.end(
+                session, Run, self.run.id, self.attempt, "succeeded",
+                stop_reason=result.stop_reason, weights=weights, measures=measures,
+                validation=headline_first(task.headline, found), seconds=result.seconds,
+                trainable_parameters=result.trainable_parameters,
+                freeze_proof=result.freeze_proof, checkpoint=None,
+            )  # fmt: skip
+
+        patiently(write)
+        for name in list(files().names(f"checkpoints/{self.run.id}/")):
+            files().delete(name)
+
+
+def headline_first(headline: str, found: dict[str, stats.Interval]) -> Json:
+    names = [headline, *(name for name in found if name != headline)]
+    return {name: found[name].record() for name in names if name in found}
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON gives them back."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
