@@ -11,39 +11,23 @@ from sqlalchemy.orm import Session
 from app import idempotency
 from app.errors import Problem
 from app.idempotency import Asked, Replayed
-from app.replies import MEDIA_TYPE, ProblemBody, body_of, respond
+from app.replies import MEDIA_TYPE, body_of, respond
 
-REQUEST_ID = "req_example"
+REQUEST_ID = "req_01k9f3zj6v8x2m4n7q0r5s1t2w"
 
 
-def problems(
-    examples: Mapping[tuple[int, str], str], *, body: bool = False
-) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of a route: its problems by (status, code) with an example each.
+def problems(examples: Mapping[tuple[int, str], str]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route: its own problems by (status, code), an example each.
 
-    What every guarded route may answer is added; with `body`, what every route with a body may.
+    What every route may answer is added in app.documentation.
     """
-    said = {
-        (401, "unauthorised"): "give an API key: Authorization: Bearer lt_…",
-        (403, "forbidden"): "this needs the role researcher or higher; your key has viewer",
-        (429, "too_many_requests"): "more than 100 requests a second",
-    }
-    if body:
-        said[(422, "invalid_request")] = "#/name: String should have at least 1 character"
-        said[(413, "too_large")] = "the body is larger than the limit"
-        said[(415, "unsupported_media_type")] = "content type text/plain: send application/json"
     found: dict[int | str, dict[str, Any]] = {}
-    for (status, code), detail in {**said, **examples}.items():
-        entry = found.setdefault(status, _entry())
-        shown = body_of(Problem(status, code, detail), REQUEST_ID)
-        entry["content"][MEDIA_TYPE]["examples"][code] = {"value": shown}
-        entry["description"] = ", ".join(entry["content"][MEDIA_TYPE]["examples"])
+    for (status, code), detail in examples.items():
+        entry = found.setdefault(status, {"content": {MEDIA_TYPE: {"examples": {}}}})
+        shown = entry["content"][MEDIA_TYPE]["examples"]
+        shown[code] = {"value": body_of(Problem(status, code, detail), REQUEST_ID)}
+        entry["description"] = ", ".join(shown)
     return found
-
-
-def _entry() -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"model": ProblemBody, "content": {MEDIA_TYPE: {"schema": schema, "examples": {}}}}
 
 
 def again(found: Replayed) -> Response:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import anyio
 from anyio.to_thread import run_sync
-from streaming_form_data import ParseFailedException, StreamingFormDataParser
-from streaming_form_data.parser import UnexpectedPartException
-from streaming_form_data.targets import BaseTarget
+from streaming_form_data import ParseFailedException, StreamingFormDataParser  # type: ignore[import-untyped]
+from streaming_form_data.parser import UnexpectedPartException  # type: ignore[import-untyped]
+from streaming_form_data.targets import BaseTarget  # type: ignore[import-untyped]
 
 from app.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMedia
 from app.storage import Sink
@@ -99,7 +99,7 @@ class _File(BaseTarget):  # type: ignore[misc]  # the package has no types
 
 
 def _error(name: str, detail: str) -> dict[str, str]:
-    return {"pointer": f"/{name}", "detail": detail}
+    return {"pointer": f"#/{name}", "detail": detail}
 
 
 def _too_large(wanted: Wanted) -> TooLarge:

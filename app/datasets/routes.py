@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app import ids, idempotency
+from app import idempotency, ids
 from app.answers import again, created, problems
 from app.datasets import schemas, service
 from app.db.session import writing
-from app.db.tables import Dataset, LedgerRow
 from app.deps import (
     Caller,
     Cursor,
@@ -30,7 +29,7 @@ from app.pages import page
 from app.replies import matches, respond
 from app.settings import settings
 
-router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 Id = Annotated[str, Path(max_length=64, description="`ds_…`")]
 MISSING = {(404, "not_found"): "there is no data set 'ds_01k9'"}
@@ -114,7 +113,7 @@ def list_datasets(
 ) -> Response:
     """Newest first."""
     query = service.query(caller.workspace, task, state)
-    rows, following = page(session, query, Dataset.id, cursor, limit)
+    rows, following = page(session, query, service.ORDER, cursor, limit)
     items = [service.view(row) for row in rows]
     return respond(request, schemas.DatasetPage(items=items, next_cursor=following))
 
@@ -148,7 +147,7 @@ def list_cases(
     """The ledger: what became of every uploaded file, in the archive's order."""
     row = service.get(session, caller.workspace, dataset_id)
     query = service.ledger(row.id, fate)
-    rows, following = page(session, query, LedgerRow.position, cursor, limit, newest_first=False)
+    rows, following = page(session, query, service.LEDGER_ORDER, cursor, limit, newest_first=False)
     items = [schemas.LedgerEntry.model_validate(found) for found in rows]
     return respond(request, schemas.LedgerPage(items=items, next_cursor=following))
 

@@ -19,6 +19,9 @@ from app.storage import Files
 from models import discovery, pictures
 from models.pack import Pack
 
+ORDER = Dataset.id
+LEDGER_ORDER = LedgerRow.position
+
 log = logging.getLogger(__name__)
 
 

@@ -1,5 +1,254 @@
-"""Routes of registry, filled in below."""
+"""Models and deployments over HTTP."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from app import idempotency, ids
+from app.answers import again, created, problems
+from app.db.session import writing
+from app.deps import (
+    Admin,
+    Caller,
+    Cursor,
+    FilesDep,
+    IdempotencyKey,
+    Limit,
+    ReadSession,
+    Researcher,
+    Viewer,
+    WriteSession,
+    record,
+)
+from app.disk import check_floor
+from app.errors import Problem, Unprocessable
+from app.idempotency import Asked
+from app.multipart import Form, Wanted, receive
+from app.pages import page
+from app.registry import imports, ranges, schemas, service
+from app.replies import matches, respond
+from app.storage import Files
 
 router = APIRouter()
+
+Id = Annotated[str, Path(max_length=64, description="`mdl_…`")]
+Name = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,63}$", description="Of the deployment")]
+MISSING = {(404, "not_found"): "there is no model 'mdl_01k9'"}
+CREATE = "create_model"
+TYPES = {
+    "card.json": "application/json",
+    "model.onnx": "application/octet-stream",
+    "weights.safetensors": "application/octet-stream",
+}
+
+
+@router.get(
+    "/v1/models", operation_id="list_models", tags=["models"], response_model=schemas.ModelPage
+)
+def list_models(
+    request: Request,
+    caller: Viewer,
+    session: ReadSession,
+    task: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Registered models, newest first."""
+    query = service.query(caller.workspace, task)
+    rows, following = page(session, query, service.ORDER, cursor, limit)
+    items = [service.view(row) for row in rows]
+    return respond(request, schemas.ModelPage(items=items, next_cursor=following))
+
+
+@router.get(
+    "/v1/models/{model_id}",
+    operation_id="get_model",
+    tags=["models"],
+    response_model=schemas.Model,
+    responses=problems(MISSING),
+)
+def get_model(request: Request, caller: Viewer, session: ReadSession, model_id: Id) -> Response:
+    """The card: lineage, arms compared, metrics with intervals, operating points, digests."""
+    return respond(request, service.show(session, caller.workspace, model_id))
+
+
+@router.get(
+    "/v1/models/{model_id}/files/{name}",
+    operation_id="get_model_file",
+    tags=["models"],
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"application/octet-stream": {}}, "description": "The whole file"},
+        206: {"content": {"application/octet-stream": {}}, "description": "The range asked for"},
+        304: {"description": "The caller holds this file"},
+        **problems({**MISSING, (416, "range_not_satisfiable"): "the file has 13650432 bytes"}),
+    },
+)
+def get_model_file(
+    request: Request,
+    caller: Viewer,
+    session: ReadSession,
+    files: FilesDep,
+    model_id: Id,
+    name: Annotated[str, Path(max_length=64, examples=["model.onnx"])],
+    wanted_range: Annotated[str | None, Header(alias="Range", max_length=200)] = None,
+) -> Response:
+    """A file of the model, whole or in part; its ETag is its SHA-256."""
+    facts = service.file_of(session, caller.workspace, model_id, name)
+    etag, size = f'"{facts["sha256"]}"', int(facts["bytes"])
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    if request.headers.get("if-range", etag) != etag:
+        wanted_range = None
+    try:
+        span = ranges.asked(wanted_range, size)
+    except ranges.UnsatisfiableError as error:
+        whole = {"Content-Range": f"bytes */{size}"}
+        raise Problem(416, "range_not_satisfiable", str(error), headers=whole) from error
+    start, end = (0, size) if span is None else (span.start, span.end)
+    headers |= {"Content-Length": str(end - start)}
+    headers |= {"Content-Disposition": f'attachment; filename="{name}"'}
+    if span is not None:
+        headers |= {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
+    return StreamingResponse(
+        files.open(facts["object"], start, end),
+        status_code=200 if span is None else 206,
+        headers=headers,
+        media_type=TYPES.get(name, "application/octet-stream"),
+    )
+
+
+@router.post(
+    "/v1/models",
+    operation_id=CREATE,
+    tags=["models"],
+    status_code=202,
+    response_model=schemas.Model,
+    openapi_extra=schemas.REQUEST,
+    responses={
+        200: {"model": schemas.Model, "description": "The run had been registered before"},
+        201: {"model": schemas.Model, "description": "The bundle was imported"},
+        **problems(
+            {
+                (404, "not_found"): "there is no run 'run_01k9'",
+                (409, "run_not_succeeded"): "run run_01k9 is failed: only a succeeded run",
+                (413, "too_large"): "bundle is larger than the limit of 2147483648 bytes",
+                (422, "bad_bundle"): "card.json is missing from the bundle",
+                (507, "disk_full"): "less than 1073741824 bytes are free",
+            }
+        ),
+    },
+)
+async def create_model(
+    request: Request, caller: Researcher, files: FilesDep, key: IdempotencyKey = None
+) -> Response:
+    """Registers another run than the recommended one (202), or imports a bundle (201)."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/"):
+        body = await request.body()
+        return await run_in_threadpool(_register, request, caller, key, body)
+    wanted = Wanted(
+        file="bundle", fields=(), max_bytes=imports.BUNDLE_MAX_BYTES, check_disk=check_floor
+    )
+    upload = f"uploads/{ids.new('upl')}"
+    form = await receive(request.stream(), request.headers, wanted, files.writer(upload))
+    try:
+        return await run_in_threadpool(_import, request, caller, key, form, upload, files)
+    finally:
+        await run_in_threadpool(files.delete, upload)
+
+
+def _register(request: Request, caller: Caller, key: str | None, body: bytes) -> Response:
+    try:
+        wish = schemas.Registration.model_validate_json(body)
+    except ValidationError as error:
+        errors = [
+            {"pointer": "/".join(["#", *map(str, e["loc"])]), "detail": e["msg"]}
+            for e in error.errors()
+        ]
+        raise Unprocessable("invalid_request", 'send {"run_id": "run_…"}', errors) from error
+    asked = Asked(caller, CREATE, key, imports.sha256(body))
+    with writing() as session:
+        if (found := idempotency.replay(session, asked)) is not None:
+            return again(found)
+        view = service.register(session, caller, wish.run_id)
+        status = 200 if view.state == "registered" else 202
+        record(session, request, CREATE, view.id, status)
+        return created(request, session, asked, view, f"/v1/models/{view.id}", status)
+
+
+def _import(
+    request: Request, caller: Caller, key: str | None, form: Form, upload: str, files: Files
+) -> Response:
+    asked = Asked(caller, CREATE, key, form.digest)
+    found = imports.read(files.local(upload), files)
+    with writing() as session:
+        if (before := idempotency.replay(session, asked)) is not None:
+            return again(before)
+        view = service.view(imports.store(session, caller, found))
+        record(session, request, CREATE, view.id, 201)
+        return created(request, session, asked, view, f"/v1/models/{view.id}", 201)
+
+
+@router.put(
+    "/v1/deployments/{name}",
+    operation_id="put_deployment",
+    tags=["deployments"],
+    response_model=schemas.Deployment,
+    responses=problems(
+        {
+            (404, "not_found"): "there is no model 'mdl_01k9'",
+            (409, "conflict"): "somebody else made this at the same time",
+            (422, "unknown_operating_point"): "'fpr=0.5': neither a threshold from 0 to 1 nor …",
+            (422, "task_mismatch"): "'polyp' answers for its task; the model is of classification",
+            (422, "model_not_servable"): "model mdl_01k9 has no model.onnx",
+        }
+    ),
+)
+def put_deployment(
+    request: Request,
+    caller: Admin,
+    session: WriteSession,
+    name: Name,
+    asked: schemas.DeploymentRequest,
+) -> Response:
+    """Puts a model behind a name; putting an old one again is the rollback."""
+    view = service.deploy(session, caller, name, asked)
+    return respond(request, view)
+
+
+@router.get(
+    "/v1/deployments",
+    operation_id="list_deployments",
+    tags=["deployments"],
+    response_model=schemas.DeploymentPage,
+)
+def list_deployments(
+    request: Request,
+    caller: Viewer,
+    session: ReadSession,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """What answers now, by name, each with its history."""
+    query = service.deployments(caller.workspace)
+    rows, following = page(
+        session, query, service.DEPLOYMENT_ORDER, cursor, limit, newest_first=False
+    )
+    items = [service.show_deployment(session, caller.workspace, row.name) for row in rows]
+    return respond(request, schemas.DeploymentPage(items=items, next_cursor=following))
+
+
+@router.get(
+    "/v1/deployments/{name}",
+    operation_id="get_deployment",
+    tags=["deployments"],
+    response_model=schemas.Deployment,
+    responses=problems({(404, "not_found"): "there is no deployment 'polyp'"}),
+)
+def get_deployment(request: Request, caller: Viewer, session: ReadSession, name: Name) -> Response:
+    """One deployment with its history."""
+    return respond(request, service.show_deployment(session, caller.workspace, name))

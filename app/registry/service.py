@@ -2,9 +2,9 @@
 
 from collections import Counter
 from dataclasses import asdict
-from typing import Any
+from functools import partial
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, event, func, select
 from sqlalchemy.orm import Session
 
 from app import ids, queue
@@ -18,6 +18,8 @@ from models.findings import OperatingPoint
 from models.inference.predict import PointError, choose_point, point_of
 
 ONNX = "model.onnx"
+ORDER = Model.id
+DEPLOYMENT_ORDER = Deployment.name
 HISTORY_MAX = 50  # versions shown of a deployment
 
 # How often deployments of a workspace have changed in this process: what serving remembers of
@@ -166,7 +168,8 @@ def deploy(
         raise _wrong("task_mismatch", "model_id", detail)
     point = _chosen(model, asked.operating_point)
     kept = None if point is None else asdict(point)
-    before = _versions(session, caller.workspace, name)
+    # Locked, so that two changes at once get two versions.
+    before = list(session.scalars(_history(caller.workspace, name).with_for_update()))
     if before and (before[0].model_id, before[0].operating_point) == (model.id, kept):
         return _deployment(before)  # PUT is idempotent: nothing changed, so no new version
     row = Deployment(
@@ -181,7 +184,12 @@ def deploy(
     )
     session.add(row)
     session.flush()
+    event.listen(session, "after_commit", partial(_changed, caller.workspace), once=True)
     return _deployment([row, *before])
+
+
+def _changed(workspace: str, _: Session) -> None:
+    changed_at[workspace] += 1
 
 
 def _chosen(model: Model, wanted: str | float | None) -> OperatingPoint | None:
@@ -210,16 +218,13 @@ def _wrong(code: str, field: str, detail: str) -> Unprocessable:
     return Unprocessable(code, detail, [{"pointer": f"#/{field}", "detail": detail}])
 
 
-def _versions(session: Session, workspace: str, name: str) -> list[Deployment]:
-    """Newest first. The rows are locked, so that two changes get two versions."""
-    return list(
-        session.scalars(
-            select(Deployment)
-            .where(Deployment.workspace == workspace, Deployment.name == name)
-            .order_by(Deployment.version.desc())
-            .limit(HISTORY_MAX)
-            .with_for_update()
-        )
+def _history(workspace: str, name: str) -> Select[Deployment]:
+    """The versions of a deployment, newest first."""
+    return (
+        select(Deployment)
+        .where(Deployment.workspace == workspace, Deployment.name == name)
+        .order_by(Deployment.version.desc())
+        .limit(HISTORY_MAX)
     )
 
 
@@ -240,7 +245,8 @@ def _deployment(rows: list[Deployment]) -> schemas.Deployment:
     )
 
 
-def _newest(workspace: str) -> Select[Any]:
+def deployments(workspace: str) -> Select[Deployment]:
+    """What answers now: the newest version of every name."""
     latest = (
         select(Deployment.name, func.max(Deployment.version).label("version"))
         .where(Deployment.workspace == workspace)
@@ -257,27 +263,11 @@ def _newest(workspace: str) -> Select[Any]:
     )
 
 
-def deployments(workspace: str) -> Select[Any]:
-    """What answers now, one row per name."""
-    return _newest(workspace)
-
-
 def show_deployment(session: Session, workspace: str, name: str) -> schemas.Deployment:
-    rows = _history(session, workspace, name)
+    rows = list(session.scalars(_history(workspace, name)))
     if not rows:
         raise NotFound(f"there is no deployment {name[:64]!r}")
     return _deployment(rows)
-
-
-def _history(session: Session, workspace: str, name: str) -> list[Deployment]:
-    return list(
-        session.scalars(
-            select(Deployment)
-            .where(Deployment.workspace == workspace, Deployment.name == name)
-            .order_by(Deployment.version.desc())
-            .limit(HISTORY_MAX)
-        )
-    )
 
 
 def resolve(
@@ -292,7 +282,7 @@ def resolve(
         point = default_point(model.card)
     else:
         name = deployment or task
-        newest = session.scalars(_newest(workspace).where(Deployment.name == name)).first()
+        newest = session.scalars(deployments(workspace).where(Deployment.name == name)).first()
         if newest is None:
             detail = f"nothing is deployed as {name[:64]!r}: PUT /v1/deployments/{name[:64]} first"
             raise NotFound(detail, code="nothing_deployed")

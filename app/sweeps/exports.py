@@ -3,9 +3,8 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
-from app.db.tables import Run, Sweep
+from app.db.tables import Run
 from app.errors import Conflict
 from app.storage import Files
 from models import measures

@@ -14,6 +14,7 @@ from app.errors import NotFound
 from app.sweeps import cost, planning, schemas
 from models import discovery
 
+ORDER = Sweep.id
 HISTORY_RUNS = 50  # finished runs that an estimate looks back at
 
 

@@ -1,0 +1,227 @@
+"""A model that comes from elsewhere: a zip of network, card and weights, trusted in nothing.
+
+Nothing in it is ever unpickled or executed: the network is read as a graph, the weights as
+safetensors, the card as JSON, each under a limit on its size.
+"""
+
+import hashlib
+import json
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from safetensors import SafetensorError, safe_open
+
+from models.inference.runtime import NetworkError, load
+from models.task import Task
+
+LIMITS = {
+    "card.json": 4 << 20,
+    "model.onnx": 1 << 30,
+    "weights.safetensors": 1 << 30,
+}
+NEEDED = ("card.json", "model.onnx")
+CONTENTS = "a bundle has card.json, model.onnx and, to be tuned further, weights.safetensors"
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
+NO_PICKLES = "pickles and the like can run code and are never read; export safetensors or ONNX"
+FRACTIONS = ("threshold", "sensitivity", "specificity", "low", "high")
+DOMAINS = {"", "ai.onnx"}
+INVALID = (DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
+SUM_TOLERANCE = 1e-3  # how far a row of scores may be from summing to one
+CHUNK = 1 << 20
+# Written by the service that keeps the model, so worth nothing when they come from elsewhere;
+# `serving` is what was measured on another machine.
+OWN_FIELDS = ("id", "state", "files", "failure", "created_at", "created_by", "digest", "serving")
+
+
+class BundleError(Exception):
+    """A bundle that is not taken: a stable `code`; the message names member and way out."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Member:
+    """A verified file of the bundle, unpacked."""
+
+    path: Path
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Bundle:
+    card: dict[str, Any]
+    members: Mapping[str, Member]
+
+
+def read(path: Path, folder: Path, tasks: Mapping[str, Task]) -> Bundle:
+    """Unpacks a bundle into `folder` and verifies every member. Raises BundleError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename: _unpack(archive, info, folder) for info in _infos(archive)}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BundleError("not_a_bundle", f"the bundle is no readable zip: {error}") from error
+    for name in NEEDED:
+        if name not in members:
+            raise BundleError("incomplete_bundle", f"{name} is missing: {CONTENTS}")
+    card = _card(members["card.json"].path, tasks)
+    _check_network(members["model.onnx"].path, len(card["classes"]))
+    if "weights.safetensors" in members:
+        _check_weights(members["weights.safetensors"].path)
+    return Bundle(card, members)
+
+
+def _infos(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    found = archive.infolist()
+    names = [info.filename for info in found]
+    for info in found:
+        name = info.filename[:80]
+        if name.lower().endswith(PICKLES):
+            raise BundleError("pickle_refused", f"{name}: {NO_PICKLES}")
+        if info.filename not in LIMITS:
+            raise BundleError("unknown_member", f"{name}: {CONTENTS}")
+        if info.flag_bits & 1:
+            raise BundleError("encrypted", f"{info.filename}: encrypted; send it in the clear")
+    if len(set(names)) != len(names):
+        raise BundleError("not_a_bundle", "a member occurs twice")
+    return found
+
+
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> Member:
+    """Writes a member to disk, stopping at its limit whatever the zip says of its size."""
+    limit, size, digest = LIMITS[info.filename], 0, hashlib.sha256()
+    target = folder / info.filename
+    with archive.open(info) as source, target.open("xb") as sink:
+        while chunk := source.read(CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise BundleError("too_large", f"{info.filename}: more than {limit} bytes")
+            digest.update(chunk)
+            sink.write(chunk)
+    return Member(target, digest.hexdigest(), size)
+
+
+# ---- the card -------------------------------------------------------------------------------
+
+
+def _card(path: Path, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_bytes(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BundleError("bad_card", f"card.json is not JSON: {error}") from error
+    if not isinstance(card, dict):
+        raise BundleError("bad_card", "card.json is not an object")
+    for why in _faults(card, tasks):
+        raise BundleError("bad_card", f"card.json: {why}")
+    return {name: value for name, value in card.items() if name not in OWN_FIELDS}
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _faults(card: Mapping[str, Any], tasks: Mapping[str, Task]) -> Iterator[str]:
+    task, classes = tasks.get(str(card.get("task"))), card.get("classes")
+    if task is None:
+        yield f"task {card.get('task')!r}: use one of {', '.join(tasks)}"
+    if not _names(classes):
+        yield "classes: a list of at least two different names is needed"
+        return
+    names = cast("list[str]", classes)
+    if task is not None and task.classes and list(task.classes) != names:
+        yield f"classes {names}: {task.name} has {list(task.classes)}"
+    if card.get("positive") is not None and card["positive"] not in names:
+        yield f"positive {card['positive']!r} is none of the classes"
+    points = card.get("operating_points") or []
+    if not isinstance(points, list) or not all(_is_point(point) for point in points):
+        yield "operating_points: each needs a name, and a threshold from 0 to 1 or null"
+
+
+def _names(classes: object) -> bool:
+    return (
+        isinstance(classes, list)
+        and all(isinstance(name, str) and 0 < len(name) <= 200 for name in classes)
+        and len(set(classes)) == len(classes) >= 2
+    )
+
+
+def _is_point(point: object) -> bool:
+    if not isinstance(point, dict) or not isinstance(point.get("name"), str):
+        return False
+    numbers = (
+        point.get(name) for name in ("threshold", "sensitivity", "specificity", "low", "high")
+    )
+    return all(number is None or _is_fraction(number) for number in numbers)
+
+
+def _is_fraction(number: object) -> bool:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return False
+    return math.isfinite(number) and 0 <= number <= 1
+
+
+# ---- the files ------------------------------------------------------------------------------
+
+
+def _check_network(path: Path, classes: int) -> None:
+    """A self-contained ONNX graph that turns uint8 patches into scores that sum to one."""
+    try:
+        graph = onnx.load(path, load_external_data=False)
+        if any(_external(tensor) for tensor in _tensors(graph.graph)):
+            raise BundleError("bad_network", "model.onnx points to files outside itself")
+        onnx.checker.check_model(graph, full_check=True)
+    except INVALID as error:
+        detail = f"model.onnx is no valid ONNX: {str(error)[:200]}"
+        raise BundleError("bad_network", detail) from error
+    foreign = {opset.domain for opset in graph.opset_import} - DOMAINS
+    if foreign or graph.functions:
+        raise BundleError("bad_network", f"model.onnx needs operators of {sorted(foreign)}")
+    try:
+        network = load(path, bf16=False)
+    except NetworkError as error:
+        raise BundleError("bad_network", str(error)) from error
+    if network.classes != classes:
+        detail = f"model.onnx has {network.classes} outputs, card.json {classes} classes"
+        raise BundleError("bad_network", detail)
+    noise = np.random.default_rng(0).integers(0, 256, (2, network.size, network.size, 3))
+    scores = network.run(noise.astype(np.uint8))
+    if not np.allclose(scores.sum(axis=1), 1, atol=SUM_TOLERANCE) or (scores < 0).any():
+        detail = "the scores of model.onnx do not sum to one: end it in a softmax"
+        raise BundleError("bad_network", detail)
+
+
+def _external(tensor: onnx.TensorProto) -> bool:
+    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every constant of a graph, those of its inner graphs included."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node or inner.initializer:
+                    yield from _tensors(inner)
+
+
+def _check_weights(path: Path) -> None:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if not list(file.keys()):
+                raise BundleError("bad_weights", "weights.safetensors is empty")
+    except SafetensorError as error:
+        detail = f"weights.safetensors cannot be read: {error}"
+        raise BundleError("bad_weights", detail) from error
