@@ -1,10 +1,11 @@
 """`./run demo`: the main job from synthetic frames to a deployed answer, then everything off."""
 
+import csv
 import os
+import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,29 +27,28 @@ from app.cli.watch import watch
 from models.discovery import tasks
 
 TASK = "frame_quality"
-FRAMES = 72
+VIDEOS = 16
 SWEEP = {"backbone": "tiny", "recipe": {"epochs": 6, "batch_size": 32}, "name": "demo"}
 READY_S = 60
 STOP_S = 25  # `up` promises 20
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def write_phantoms(folder: Path, count: int, seed: int = 0) -> list[Path]:
     """Synthetic patients of the demo's task in its own upload layout; answers the image files."""
     rng = np.random.default_rng(seed)
+    patients = [tasks()[TASK].phantom(rng, index) for index in range(count)]
     written: list[Path] = []
-    for index in range(count):
-        for name, content in tasks()[TASK].phantom(rng, index).files.items():
+    for patient in patients:
+        for name, content in patient.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             written.append(path)
+    if rows := [row for patient in patients for row in patient.rows]:
+        with (folder / "metadata.csv").open("w", newline="") as file:
+            table = csv.DictWriter(file, rows[0])
+            table.writeheader()
+            table.writerows(rows)
     return written
 
 
@@ -67,24 +67,26 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _await_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+def _await_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The URL that `up` says it is ready on."""
     until = time.monotonic() + READY_S
-    while "ready http" not in log.read_text(errors="replace"):
+    while not (found := re.search(r"^ready (http\S+)", log.read_text(errors="replace"), re.M)):
         if process.poll() is not None or time.monotonic() > until:
             last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
             raise CliError(f"The service did not come up. Its last words, from {log}:\n{last}")
         time.sleep(0.2)
+    return found[1]
 
 
 @contextmanager
 def service(state: Path, log: Path, *, keep: bool) -> Iterator[tuple[str, str, int]]:
     """`layertune up` on a free port, its state in `state`; answers URL, admin key and pid."""
-    port, key = free_port(), f"lt_{secrets.token_urlsafe(24)}"
+    key = f"lt_{secrets.token_urlsafe(24)}"
     # Only this service's own settings: a database or store named in the shell is not the demo's.
     ours = {name: text for name, text in os.environ.items() if not name.startswith("LAYERTUNE_")}
     kept = {name: os.environ[name] for name in ("LAYERTUNE_WEIGHTS",) if name in os.environ}
     environment = ours | kept | {
-        "LAYERTUNE_HOST": "127.0.0.1", "LAYERTUNE_PORT": str(port), "LAYERTUNE_VAR": str(state),
+        "LAYERTUNE_HOST": "127.0.0.1", "LAYERTUNE_PORT": "0", "LAYERTUNE_VAR": str(state),
         "LAYERTUNE_WORKERS": "1", "LAYERTUNE_ADMIN_KEY": key,
     }  # fmt: skip
     command = (sys.executable, "-m", "app.cli.main", "up")
@@ -95,8 +97,7 @@ def service(state: Path, log: Path, *, keep: bool) -> Iterator[tuple[str, str, i
         )  # fmt: skip
     done = False
     try:
-        _await_ready(process, log)
-        yield f"http://127.0.0.1:{port}", key, process.pid
+        yield _await_ready(process, log), key, process.pid
         done = True
     finally:
         if not (keep and done):
@@ -111,7 +112,7 @@ def _terminated(number: int, _: FrameType | None) -> None:
 def tour(api: Api, data: Path, pictures: Path) -> dict[str, Any]:
     """Upload, sweep, choose, deploy, predict; answers the sweep and where its plot was put."""
     show.out.print(Rule("1  synthetic colonoscopy frames, with known truth", align="left"))
-    frames = write_phantoms(data, FRAMES)
+    frames = write_phantoms(data, VIDEOS)
     show.out.print(f"{len(frames)} frames: can each be read, or is it blurred or covered?")
     found = wait(api, upload(api, data, {"task": TASK, "name": "demo frames"})["id"])
     show.dataset(found)

@@ -17,7 +17,15 @@ def api(
     port: Annotated[int, typer.Option(envvar="LAYERTUNE_PORT", min=0, max=65535)] = 8000,
 ) -> None:
     """Serves the HTTP API."""
-    server = ("-m", "uvicorn", "--factory", "app.main:create_app", "--no-access-log")
+    server = (
+        "-m",
+        "uvicorn",
+        "--factory",
+        "app.main:create_app",
+        "--no-access-log",
+        "--timeout-graceful-shutdown",
+        "5",
+    )
     _become(*server, "--host", host, "--port", str(port))
 
 
@@ -32,7 +40,7 @@ def worker(
 
 def migrate() -> None:
     """Brings the database to the newest revision."""
-    importlib.import_module("app.db.migrate").upgrade()
+    importlib.import_module("app.cli.migrate").migrate()
 
 
 def up() -> None:
