@@ -1,0 +1,118 @@
+"""One suite for both stores: a folder and a real S3 endpoint."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from app import storage_s3
+from app.settings import settings
+from app.storage import Files
+from app.storage import store as store_of
+
+
+def test_what_is_put_is_got(store: Files) -> None:
+    store.put_bytes("packs/a.zip", b"one")
+    assert store.get_bytes("packs/a.zip") == b"one"
+    assert store.size("packs/a.zip") == 3
+    assert store.exists("packs/a.zip")
+
+
+def test_a_file_is_put_and_read_locally(store: Files, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"weights")
+    store.put_file("weights/w.safetensors", source)
+    path = store.local("weights/w.safetensors")
+    assert path.read_bytes() == b"weights"
+    assert path.suffix == ".safetensors"
+    assert store.local("weights/w.safetensors") == path
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [(0, None, b"0123456789"), (3, 7, b"3456"), (8, None, b"89"), (8, 99, b"89"),
+     (4, 4, b""), (10, None, b"")],
+)  # fmt: skip
+def test_a_range_is_half_open(store: Files, start: int, end: int | None, expected: bytes) -> None:
+    store.put_bytes("digits", b"0123456789")
+    assert b"".join(store.open("digits", start, end)) == expected
+
+
+def test_a_later_put_replaces_the_earlier(store: Files) -> None:
+    store.put_bytes("x", b"long before")
+    store.put_bytes("x", b"now")
+    assert store.get_bytes("x") == b"now"
+
+
+def test_a_missing_name_raises_at_once(store: Files) -> None:
+    with pytest.raises(FileNotFoundError):
+        store.open("packs/none.zip")
+    with pytest.raises(FileNotFoundError):
+        store.size("packs/none.zip")
+    with pytest.raises(FileNotFoundError):
+        store.get_bytes("packs/none.zip")
+    with pytest.raises(FileNotFoundError):
+        store.local("packs/none.zip")
+    assert not store.exists("packs/none.zip")
+
+
+def test_deleting_twice_is_no_error(store: Files) -> None:
+    store.put_bytes("uploads/u", b"x")
+    store.delete("uploads/u")
+    store.delete("uploads/u")
+    assert not store.exists("uploads/u")
+
+
+def test_names_are_found_by_prefix_in_order(store: Files) -> None:
+    for name in ("packs/b", "packs/a", "models/m/card.json"):
+        store.put_bytes(name, b"")
+    assert list(store.names("packs/")) == ["packs/a", "packs/b"]
+    assert list(store.names()) == ["models/m/card.json", "packs/a", "packs/b"]
+
+
+def test_a_stream_larger_than_a_part_arrives_whole(
+    store: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_s3, "PART", 5 * 2**20)
+    expected = hashlib.sha256()
+    with store.writer("uploads/big") as sink:
+        for number in range(13):
+            chunk = bytes([number]) * 2**20
+            expected.update(chunk)
+            sink.write(chunk)
+    got = hashlib.sha256()
+    for chunk in store.open("uploads/big"):
+        got.update(chunk)
+    assert store.size("uploads/big") == 13 * 2**20
+    assert got.digest() == expected.digest()
+
+
+def test_a_broken_stream_leaves_nothing_and_spares_what_was_there(
+    store: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_s3, "PART", 5 * 2**20)
+    store.put_bytes("uploads/u", b"before")
+
+    def broken() -> None:
+        with store.writer("uploads/u") as sink:
+            sink.write(b"x" * 6 * 2**20)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        broken()
+    assert store.get_bytes("uploads/u") == b"before"
+    assert list(store.names()) == ["uploads/u"]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../b", "", "a//b", "./a", "a\0b"])
+def test_a_name_cannot_leave_the_store(store: Files, name: str) -> None:
+    with pytest.raises(ValueError, match="plain relative path"):
+        store.put_bytes(name, b"")
+    with pytest.raises(ValueError, match="plain relative path"):
+        store.get_bytes(name)
+
+
+@pytest.mark.parametrize("url", ["ftp://x/y", "/plain/folder", "s3://", "file://host/x"])
+def test_another_storage_url_is_refused_with_the_way_out(url: str) -> None:
+    with pytest.raises(ValueError, match="file:///folder or s3://bucket/prefix"):
+        store_of(url, settings().scratch)

