@@ -78,10 +78,17 @@ def _walk(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
     except tarfile.ReadError as error:
         raise _truncated() from error
     except _BROKEN as error:
-        raise rejected("corrupt_archive", "the tar is damaged; pack and send it again") from error
-    file.seek(max(0, end - _BLOCK))
-    if file.read(_BLOCK) != bytes(_BLOCK):
+        raise _corrupt() from error
+    file.seek(end)
+    last = file.read(_BLOCK)
+    if len(last) < _BLOCK:
         raise _truncated()
+    if any(last):  # a sound tar ends with a block of zeros; this header could not be read
+        raise _corrupt()
+
+
+def _corrupt() -> RejectedError:
+    return rejected("corrupt_archive", "the tar is damaged; pack and send it again")
 
 
 def _truncated() -> RejectedError:
