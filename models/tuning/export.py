@@ -88,7 +88,9 @@ def _write(served: Served, size: int, out: Path) -> None:
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     batch = {0: "n"}
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter, for its age
+        # the exporter warns of its own age, and of a slice it leaves unfolded: right, if slower
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", "Constant folding", UserWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             served, (example,), str(out), dynamo=False, opset_version=OPSET,

@@ -67,8 +67,7 @@ class PatchSet:
 
     @property
     def variants(self) -> int:
-        _, variants, *_ = self.train.shape
-        return int(variants)
+        return len(self.train[0])
 
     @property
     def truth(self) -> NDArray[np.int64]:
@@ -83,7 +82,7 @@ class PatchSet:
         return np.asarray(train[flat])
 
     def __len__(self) -> int:
-        return self.train.shape[0] * self.variants + len(self.validation)
+        return len(self.train) * self.variants + len(self.validation)
 
 
 def _repeated(rows: Sequence[Row]) -> NDArray[np.int64]:
