@@ -78,7 +78,8 @@ def start(
     """Starts a sweep over tuning depths of a data set."""
     recipe = {
         "preset": preset, "epochs": epochs, "batch_size": batch_size,
-        "learning_rate": learning_rate, "head_learning_rate": head_learning_rate, "optimiser": optimiser,
+        "learning_rate": learning_rate, "head_learning_rate": head_learning_rate,
+        "optimiser": optimiser,
         "weight_decay": weight_decay, "variants": variants,
     }  # fmt: skip
     rest = {
