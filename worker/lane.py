@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ from worker.alive import InterruptedWork, Lease, patiently
 from worker.failures import digest_of
 from worker.finishing import finish, register
 from worker.tether import Tether, tie
-from worker.training import Training
+from worker.training import train
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +59,13 @@ def claim(tether: Tether) -> Claimed | None:
         run = lifecycle.claim_next_run(session, sweep_id, owner, lease_s)
         if run is not None:
             lost = run.losses + run.lost_workers
-            return Claimed(
-                Run, run.id, run.attempt, lost, lambda lease: Training(run, lease).train()
-            )
+            return Claimed(Run, run.id, run.attempt, lost, partial(train, run))
         if sweep.paused_at is None:
             attempt = lifecycle.claim(session, Finish, sweep_id, owner, lease_s)
             if attempt is not None:
                 last = session.get_one(Finish, sweep_id)
                 lost = last.losses + last.lost_workers
-                return Claimed(
-                    Finish, sweep_id, attempt, lost, lambda lease: finish(sweep_id, lease)
-                )
+                return Claimed(Finish, sweep_id, attempt, lost, partial(finish, sweep_id))
         return _claim_registration(session, tether)
 
     return patiently(take)
@@ -81,10 +78,8 @@ def _claim_registration(session: Session, tether: Tether) -> Claimed | None:
     for row in session.scalars(waiting):
         attempt = lifecycle.claim(session, Registration, row.id, tether.owner, settings().lease_s)
         if attempt is not None:
-            row_id, lost = row.id, row.losses + row.lost_workers
-            return Claimed(
-                Registration, row_id, attempt, lost, lambda lease: register(row_id, lease)
-            )
+            lost = row.losses + row.lost_workers
+            return Claimed(Registration, row.id, attempt, lost, partial(register, row.id))
     return None
 
 
@@ -100,7 +95,8 @@ def perform(claimed: Claimed, tether: Tether) -> None:
     except LeaseLostError:
         log.warning("%s: attempt %d was taken over", claimed.row_id, claimed.attempt)
     except InterruptedWork as interruption:
-        conclude(claimed, lambda session: give_back(session, claimed, interruption.reason))
+        reason = interruption.reason
+        conclude(claimed, lambda session: give_back(session, claimed, reason))
     except TuningError as error:
         log.warning("%s failed: %s", claimed.row_id, error.code)
         fail(claimed, {"code": error.code, "detail": str(error)})

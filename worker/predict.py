@@ -1,7 +1,6 @@
 """The predict job: one queued prediction, answered by the very code that answers a request."""
 
 import logging
-import time
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -38,7 +37,7 @@ def predict(prediction_id: str) -> None:
         return
     lease = Lease(Prediction, prediction_id, attempt, stopping)
     try:
-        service.run_queued(prediction_id, attempt, lease.tick, time.perf_counter)
+        service.run_queued(prediction_id, attempt, lease.tick)
     except LeaseLostError:
         log.warning("%s: another has taken it", prediction_id)
     except InterruptedWork:

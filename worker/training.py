@@ -21,13 +21,7 @@ from models import stats
 from models.discovery import backbones, tasks
 from models.pack import Pack
 from models.spec import Numerics, Recipe, RunSpec
-from models.tuning import pretrained, results
-from models.tuning.checkpoint import Epoch
-from models.tuning.device import best
-from models.tuning.fit import fit
-from models.tuning.patches import PatchSet, labels_of, prepare
-from models.tuning.run import Settings as FitSettings
-from models.tuning.spec import split_digest
+from models.tuning import session as tuning
 from worker.alive import Lease, patiently
 
 log = logging.getLogger(__name__)
@@ -69,7 +63,7 @@ def starting_weights(sweep: Sweep, scratch: bool) -> tuple[str, Path | None]:
         return "random", None
     if sweep.init == "imagenet":
         folder = settings().scratch / "weights"
-        return "imagenet", pretrained.ready(backbones()[sweep.backbone], settings().weights, folder)
+        return "imagenet", tuning.ready(backbones()[sweep.backbone], settings().weights, folder)
     with reading() as session:
         kept = session.get_one(Model, sweep.init).files["weights.safetensors"]
     return str(kept["sha256"]), files().local(str(kept["object"]))
@@ -79,17 +73,28 @@ def spec_of(run: Run, sweep: Sweep, pack: Path, init: str) -> RunSpec:
     """The run's identity. A run begun before keeps its numerics where this machine can do them."""
     with Pack.open(pack) as opened:
         manifest = opened.manifest
-    labels = labels_of(manifest, tasks()[sweep.task])
-    numerics = best(settings().threads)
+    numerics = tuning.device.best(settings().threads)
     if run.spec is not None:
         begun = Numerics(**run.spec["numerics"])
         numerics = begun if begun.device in ("cpu", numerics.device) else numerics
-    return RunSpec(
-        data_digest=manifest.digest, split_digest=split_digest(manifest), task=sweep.task,
-        classes=labels.names, positive=labels.positive, backbone=sweep.backbone, init=init,
-        arm=run.arm, recipe=recipe_of(sweep), seed=run.seed, fraction=run.fraction,
-        numerics=numerics,
+    return tuning.spec_of(
+        manifest, tasks()[sweep.task], backbones()[sweep.backbone], run.arm, recipe_of(sweep),
+        numerics=numerics, seed=run.seed, fraction=run.fraction, init=init,
     )  # fmt: skip
+
+
+def spec_from(kept: Json) -> RunSpec:
+    """The spec of a run that has begun, from its row."""
+    fields = {name: value for name, value in kept.items() if name != "digest"}
+    fields["classes"] = tuple(fields["classes"])
+    fields["recipe"] = Recipe(**fields["recipe"])
+    fields["numerics"] = Numerics(**fields["numerics"])
+    return RunSpec(**fields)
+
+
+def train(run: Run, lease: Lease) -> None:
+    """Trains a claimed run to its end; raises whatever stops it before."""
+    Training(run, lease).train()
 
 
 class Training:
@@ -115,16 +120,16 @@ class Training:
         init, weights = starting_weights(self.sweep, self.run.scratch)
         spec = spec_of(self.run, self.sweep, pack, init)
         self.adopt(spec)
-        patches = prepare(
+        patches = tuning.prepare(
             pack, task, backbone, spec.recipe, workdir=settings().scratch,
             cache_max_bytes=settings().cache_max_bytes, seed=self.run.seed,
             fraction=self.run.fraction, tick=self.tick,
         )  # fmt: skip
         try:
-            epochs = fit(
+            epochs = tuning.fit(
                 spec, patches, weights=weights, folder=self.folder, checkpoint=self.resumed_from(),
-                settings=FitSettings(
-                    settings().scratch / "prefix", settings().cache_max_bytes, self.depths
+                settings=tuning.Settings(
+                    settings().scratch, settings().cache_max_bytes, self.depths
                 ),
                 tick=self.tick,
             )  # fmt: skip
@@ -145,7 +150,7 @@ class Training:
             session.execute(delete(EpochRow).where(EpochRow.run_id == self.run.id))
             lifecycle.write(
                 session, Run, self.run.id, self.attempt,
-                spec=_plain(kept), checkpoint=None, epochs_done=0, seconds=0.0,
+                spec=plain_json(kept), checkpoint=None, epochs_done=0, seconds=0.0,
             )  # fmt: skip
 
         patiently(write)
@@ -160,11 +165,11 @@ class Training:
             return None
         return path if path.is_file() else None
 
-    def record(self, epoch: Epoch) -> None:
+    def record(self, epoch: tuning.Epoch) -> None:
         """Stores the checkpoint, then row, event and pointer in one transaction; the checkpoint
         before it is deleted once nothing points there.
         """
-        name = self.store(self.folder / "checkpoint.safetensors", f"checkpoints/{self.run.id}/")
+        name = store(self.folder / "checkpoint.safetensors", f"checkpoints/{self.run.id}/")
         before, self.checkpoint = self.checkpoint, name
         row = {
             "loss": epoch.loss, "validation": epoch.validation,
@@ -185,21 +190,12 @@ class Training:
             files().delete(str(before))
         self.lease.tick()
 
-    def store(self, path: Path, start: str, end: str = ".safetensors") -> str:
-        """Puts a file under the name of its content; two owners can overwrite nothing."""
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        name = f"{start}{digest}{end}"
-        if not files().exists(name):
-            files().put_file(name, path)
-        return name
-
-    def succeed(self, patches: PatchSet) -> None:
-        result = results.read(self.folder)
+    def succeed(self, patches: tuning.PatchSet) -> None:
+        result = tuning.results.read(self.folder)
         if result is None:
             raise RuntimeError("the training ended without a result")
-        weights = self.store(self.folder / "weights.safetensors", "weights/")
-        measures = self.store(self.folder / "measures.json", f"measures/{self.run.id}-", ".json")
+        weights = store(self.folder / "weights.safetensors", "weights/")
+        measures = store(self.folder / "measures.json", f"measures/{self.run.id}-", ".json")
         rows, labels = measure_files.load((self.folder / "measures.json").read_bytes())
         task = tasks()[self.sweep.task]
         found = stats.intervals(rows, stats.every(task, labels))
@@ -219,13 +215,23 @@ class Training:
             files().delete(name)
 
 
+def store(path: Path, start: str, end: str = ".safetensors") -> str:
+    """Puts a file under the name of its content; two owners can overwrite nothing."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    name = f"{start}{digest}{end}"
+    if not files().exists(name):
+        files().put_file(name, path)
+    return name
+
+
 def headline_first(headline: str, found: dict[str, stats.Interval]) -> Json:
     names = [headline, *(name for name in found if name != headline)]
     return {name: found[name].record() for name in names if name in found}
 
 
-def _plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """Tuples as lists, as JSON gives them back."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+        return {key: plain_json(inner) for key, inner in value.items()}
+    return [plain_json(inner) for inner in value] if isinstance(value, tuple | list) else value

@@ -285,7 +285,7 @@ def runs_of(session: Session, sweep_id: str) -> list[Run]:
     return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
-def _outcomes(sweep: Sweep, runs: Sequence[Run]) -> list[Outcome]:
+def outcomes(runs: Sequence[Run]) -> list[Outcome]:
     return [
         Outcome(
             id=run.id, depth=run.depth, scratch=run.scratch, seed=run.seed, fraction=run.fraction,
@@ -299,7 +299,7 @@ def next_runs(session: Session, sweep: Sweep) -> list[str]:
     """Runs that a sweep's policy would start now, best first; none of a held or cancelled sweep."""
     if sweep.paused_at is not None or sweep.cancel_requested_at is not None:
         return []
-    return next_allowed(sweep.policy, _outcomes(sweep, runs_of(session, sweep.id)))
+    return next_allowed(sweep.policy, outcomes(runs_of(session, sweep.id)))
 
 
 def claim_next_run(session: Session, sweep_id: str, owner: str, lease_s: float) -> Run | None:
@@ -333,7 +333,7 @@ def _budget_spent(session: Session, sweep: Sweep) -> bool:
 def settle(session: Session, sweep_id: str) -> None:
     """Draws the consequences of an ended run: skips what the policy rules out, opens the finish."""
     sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
-    for run_id, reason in skipped(sweep.policy, _outcomes(sweep, runs_of(session, sweep_id))):
+    for run_id, reason in skipped(sweep.policy, outcomes(runs_of(session, sweep_id))):
         _stop_waiting(session, run_id, "skipped", reason)
     runs = runs_of(session, sweep_id)
     if any(run.state not in ENDED for run in runs):

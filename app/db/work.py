@@ -44,7 +44,7 @@ def held(session: Session, owner: str) -> list[tuple[Work, str, int]]:
 def overdue(session: Session, table: Work, rung_before_s: float) -> list[str]:
     """Waiting rows whose bell nobody answered for so long; for runs and the like, sweep ids."""
     stale = table.rung_at < now() - timedelta(seconds=rung_before_s)
-    key = table.sweep_id if table in (Run, Registration) else table.id  # type: ignore[union-attr]
+    key = table.sweep_id if table in (Run, Registration) else table.id
     ids = session.scalars(select(key).where(_free(table), stale).order_by(table.id)).all()
     return list(dict.fromkeys(ids))
 
