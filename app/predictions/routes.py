@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.deps import Viewer, at_least
+from app.errors import NotFound
 from app.predictions import records, schemas, service
 from app.predictions.answering import Answered, Asked, encode
 from app.predictions.form import Taken, take
@@ -155,6 +156,12 @@ def make_router(tasks: Sequence[Task]) -> APIRouter:
             responses=schemas.responses(task),
             openapi_extra=schemas.operation(task),
         )
+    known = ", ".join(task.name for task in tasks)
+
+    @router.post("/v1/predictions/{task}", include_in_schema=False)
+    async def predict_unknown(task: str) -> None:
+        raise NotFound(f"there is no task {task[:64]!r}; there are {known}", code="unknown_task")
+
     router.add_api_route(
         "/v1/predictions/{prediction_id}",
         get_prediction,
@@ -162,6 +169,6 @@ def make_router(tasks: Sequence[Task]) -> APIRouter:
         operation_id="get_prediction",
         summary="A prediction by its id",
         response_model=schemas.Envelope,
-        responses={404: schemas.problem(*schemas.NO_PREDICTION)},
+        responses=schemas.NO_PREDICTION,
     )
     return router

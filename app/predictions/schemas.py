@@ -1,12 +1,11 @@
 """The replies of predictions, one typed model per task, and the form that asks for one."""
 
-from http import HTTPStatus
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
+from app.answers import problems
 from app.predictions.options import SPACING_MAX_MM
-from app.replies import ProblemBody
 from models.findings import ClassFinding
 from models.task import Task
 
@@ -111,30 +110,20 @@ HEADERS = [
     header("Prefer", "`respond-async`: 202 at once, the finding later"),
     header("Idempotency-Key", "The same key with the same form replays the first reply, as JSON"),
 ]
-NO_PREDICTION = (404, "not_found", "there is no prediction prd_01k9… in your workspace")
-PROBLEMS = (
-    (401, "unauthorised", "give an API key: Authorization: Bearer lt_…"),
-    (403, "forbidden", "this needs the role clinician or higher; your key has viewer"),
-    (404, "no_deployment", "nothing is deployed for this task: PUT /v1/deployments/{name}"),
-    (413, "too_large", "file is larger than the limit of 2147483648 bytes"),
-    (415, "unsupported_media_type", "this is a PDF; the task answers for one image at a time"),
-    (422, "unreadable_image", "the file is no image that can be read, or is broken"),
+NO_PREDICTION = problems({(404, "not_found"): "there is no prediction prd_01k9… in your workspace"})
+PROBLEMS = problems(
+    {
+        (404, "nothing_deployed"): "nothing is deployed as x-ray: PUT /v1/deployments/x-ray first",
+        (413, "too_large"): "file is larger than the limit of 2147483648 bytes",
+        (415, "unsupported_media_type"): "this is a PDF; frame_quality answers for one image",
+        (422, "unreadable_image"): "the image is damaged or incomplete",
+        (422, "unknown_operating_point"): "'fpr=0.5': neither a threshold from 0 to 1 nor one of …",
+    }
 )
 
 
-def problem(status: int, code: str, detail: str) -> dict[str, Any]:
-    """A problem as OpenAPI describes it, with an example."""
-    body = {
-        "type": f"urn:layertune:problem:{code}", "title": HTTPStatus(status).phrase,
-        "status": status, "detail": detail, "code": code, "retryable": False,
-        "request_id": "req_01k9…", "errors": [],
-    }  # fmt: skip
-    content = {"application/problem+json": {"example": body}}
-    return {"description": HTTPStatus(status).phrase, "model": ProblemBody, "content": content}
-
-
 def responses(task: Task) -> dict[int | str, dict[str, Any]]:
-    """Every reply but the typed one: the picture, the promise, the problems."""
+    """The replies beside the typed one: the picture, the promise, the problems."""
     queued = example(task) | dict.fromkeys(
         ("operating_point", "input", "milliseconds", "finding")
     )  # fmt: skip
@@ -147,7 +136,7 @@ def responses(task: Task) -> dict[int | str, dict[str, Any]]:
             "content": {"application/json": {"example": queued}},
         },
     }  # fmt: skip
-    return found | {case[0]: problem(*case) for case in PROBLEMS}
+    return found | PROBLEMS
 
 
 def operation(task: Task) -> dict[str, Any]:

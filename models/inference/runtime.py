@@ -200,5 +200,9 @@ class Warm:
                     del self._networks[digest]
             future.set_exception(error)
 
+    def forget(self) -> None:
+        with self._lock:
+            self._networks.clear()
+
     def __len__(self) -> int:
         return len(self._networks)
