@@ -125,7 +125,7 @@ def prepare(
                 make_room(workdir, needed, cache_max_bytes, {entry})
                 _cut(opened, task, size, variants, entry, tick)
             touch(entry)
-    found = _open(entry, digest)
+            found = _open(entry, digest)
     return replace(found, picked=_picked(found.train_rows, manifest, fraction, seed))
 
 

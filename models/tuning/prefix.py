@@ -118,9 +118,9 @@ class Features:
 class PrefixCache:
     """The cached maps of one network's layers on one patch set, in a folder with a byte budget."""
 
-    def __init__(self, workdir: Path, max_bytes: int, features: Features) -> None:
-        self._workdir, self._max_bytes, self._features = workdir, max_bytes, features
-        self._entry = workdir / "prefix" / self._key()
+    def __init__(self, folder: Path, max_bytes: int, features: Features) -> None:
+        self._folder, self._max_bytes, self._features = folder, max_bytes, features
+        self._entry = folder / self._key()
 
     def _key(self) -> str:
         """Of all that the maps depend on: weights below the head, patches, numerics, torch."""
@@ -178,7 +178,7 @@ class PrefixCache:
 
     def _affordable(self, wanted: Sequence[int], costs: dict[int, "Cost"]) -> list[int]:
         """The borders that fit the budget, those nearest the output first."""
-        patches = self._workdir / "patches" / self._features.patches.digest[:32]
+        patches = self._folder.parent / "patches" / self._features.patches.digest[:32]
         left = self._max_bytes - (size_of(patches) if patches.is_dir() else 0)
         chosen = []
         for k in sorted(wanted, reverse=True):
@@ -187,7 +187,7 @@ class PrefixCache:
                 left -= size
                 chosen.append(k)
         needed = sum(costs[k].bytes for k in chosen) * len(self._features.patches)
-        make_room(self._workdir, needed, self._max_bytes, {self._entry, patches})
+        make_room(self._folder.parent, needed, self._max_bytes, {self._entry, patches})
         return chosen
 
     def _reserved(self, border: int, cost: "Cost") -> NDArray[np.generic] | None:

@@ -5,8 +5,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+KINDS = ("patches", "prefix")
 
 Tick = Callable[[str, int, int], None]  # (stage, done, total): called at least every second or so
 
@@ -42,7 +44,11 @@ def boot() -> str:
 
 
 def size_of(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # another process may be tidying up
+            total += file.stat().st_size if file.is_file() else 0
+    return total
 
 
 def touch(entry: Path) -> None:
@@ -51,9 +57,14 @@ def touch(entry: Path) -> None:
 
 
 def make_room(folder: Path, needed: int, max_bytes: int, keep: set[Path]) -> None:
-    """Deletes the least recently used entries (folders) until `needed` fits; spares `keep`."""
-    entries = [e for kind in folder.iterdir() if kind.is_dir() for e in kind.iterdir()]
-    entries = sorted((e for e in entries if e.is_dir()), key=lambda e: e.stat().st_mtime)
+    """Deletes the least recently used entries until `needed` fits; spares `keep`.
+
+    An entry is a folder below `patches` or `prefix`; whatever else lies in `folder` is not ours.
+    A process that has an entry open keeps reading it: the disk is freed when it ends.
+    """
+    kinds = [folder / kind for kind in KINDS if (folder / kind).is_dir()]
+    entries = [entry for kind in kinds for entry in kind.iterdir() if entry.is_dir()]
+    entries.sort(key=lambda entry: entry.stat().st_mtime)
     used = {entry: size_of(entry) for entry in entries}
     for entry in entries:
         if sum(used.values()) + needed <= max_bytes:

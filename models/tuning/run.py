@@ -33,7 +33,8 @@ from models.tuning.room import Tick
 class Settings:
     """How a run is carried out; none of it changes the weights.
 
-    cache    folder of prefix caches, shared by the arms of a sweep; None = compute every time
+    cache    folder `prefix` beside `patches` in prepare's workdir, shared by all arms; None = compute
+             frozen layers every time
     depths   the depths the sweep will run, so that one pass stores what all need; None = all
     """
 
