@@ -255,7 +255,7 @@ def _stool(rng: np.random.Generator, style: Style, light: Light, how_much: float
     field = _clouds(rng, 4) + 0.5 * _clouds(rng, 10) + 0.22 * _clouds(rng, 34)
     level = np.quantile(field, 1 - min(0.95, 0.92 * how_much))
     cover = _step(field - level, 0.10)[..., None]
-    brown = np.array([0.56, 0.40, 0.17]) + rng.normal(0, 0.07) + rng.normal(0, 0.02, 3)
+    brown = np.array([0.58, 0.38, 0.16]) + rng.normal(0, 0.07) + rng.normal(0, 0.02, 3)
     bright = light.mean(axis=2, keepdims=True)
     relief = 1 + 0.13 * _clouds(rng, 24)[..., None] + 0.09 * _clouds(rng, 80)[..., None]
     clod = (
