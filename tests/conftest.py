@@ -98,24 +98,22 @@ def db(
     if request.param == "sqlite":
         setting("database_url", _sqlite(request, var))
         yield engine()
-        engine().dispose()
         return
     server: Postgres = request.getfixturevalue("postgres")
     name = server.create(request.getfixturevalue("postgres_template"))
     setting("database_url", server.url(name))
     yield engine()
-    engine().dispose()
+    forget_engines()
     server.drop(name)
 
 
 @pytest.fixture
 def sqlite(
     request: pytest.FixtureRequest, var: Path, setting: Callable[[str, object], None]
-) -> Iterator[Engine]:
+) -> Engine:
     """A migrated, empty SQLite: for tests of what is the same on every database."""
     setting("database_url", _sqlite(request, var))
-    yield engine()
-    engine().dispose()
+    return engine()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Engines and sessions: one transaction per request or step, committed before anyone is told."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,22 +52,27 @@ def unwatched(url: str) -> Engine:
     return made
 
 
-@cache
-def _engine(url: str) -> Engine:
-    made = unwatched(url)
-    if url.startswith("sqlite"):
-        event.listen(made, "connect", _watch_references)
-    return made
+_engines: dict[str, Engine] = {}
+_making = threading.Lock()
 
 
 def engine(url: str | None = None) -> Engine:
     """The engine of a database URL (default: the settings'), made once per process."""
-    return _engine(url or settings().database)
+    url = url or settings().database
+    with _making:
+        if url not in _engines:
+            made = _engines[url] = unwatched(url)
+            if url.startswith("sqlite"):
+                event.listen(made, "connect", _watch_references)
+        return _engines[url]
 
 
-def forget_engines() -> None:
-    """The next session makes its engine anew: after a fork, or for other settings in a test."""
-    _engine.cache_clear()
+def forget_engines(*, close: bool = True) -> None:
+    """The next session makes its engine anew. After a fork `close=False`: they are the parent's."""
+    with _making:
+        for made in _engines.values():
+            made.dispose(close=close)
+        _engines.clear()
 
 
 @contextmanager
