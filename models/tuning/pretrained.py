@@ -1,7 +1,6 @@
 """Published weights, read once with `weights_only=True` and kept as safetensors."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -61,15 +60,14 @@ def save(tensors: dict[str, torch.Tensor], metadata: dict[str, str], out: Path) 
     """
     if len(metadata) > 1:
         raise ValueError("safetensors do not fix the order of several metadata entries")
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
-    os.close(handle)
+    temporary = out.with_name(f".{out.name}-{os.getpid()}.part")
     try:
-        save_file(tensors, name, metadata)
-        _sync(Path(name))
-        Path(name).replace(out)
+        save_file(tensors, temporary, metadata)
+        _sync(temporary)
+        temporary.replace(out)
         _sync(out.parent)
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

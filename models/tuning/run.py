@@ -33,7 +33,7 @@ from models.tuning.room import Tick
 class Settings:
     """How a run is carried out; none of it changes the weights.
 
-    cache    folder `prefix` beside `patches` in prepare's workdir, shared by all arms; None = compute
+    cache    folder `prefix` in the workdir of `prepare`, shared by all arms; None = compute the
              frozen layers every time
     depths   the depths the sweep will run, so that one pass stores what all need; None = all
     """

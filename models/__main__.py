@@ -1,0 +1,256 @@
+"""`python -m models`: describe, phantom, tune, evaluate, predict, without service or database."""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from safetensors import safe_open
+
+from models import stats, weights
+from models.choice import NothingToChooseError
+from models.discovery import backbones, tasks
+from models.imaging.frames import decode
+from models.inference import predict as serving
+from models.inference import runtime
+from models.ingest import RejectedError, ingest
+from models.member import Limits
+from models.pack import MANIFEST, Pack
+from models.spec import PRESETS, Numerics, Recipe, RunSpec, recipe
+from models.splits import floor_problems
+from models.sweep import POLICIES
+from models.tuning import device
+from models.tuning.checkpoint import Epoch
+from models.tuning.errors import BadDataError, TuningError
+from models.tuning.evaluate import evaluate
+from models.tuning.finish import Finished
+from models.tuning.local import Plan, tune
+from models.tuning.patches import labels_of
+from models.tuning.pretrained import ready
+
+WEIGHTS = Path("weights")
+console = Console(stderr=True)
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("describe", help="tasks, and backbones with their layers")
+    drawn = verbs.add_parser("phantom", help="writes a zip of synthetic patients")
+    drawn.add_argument("task", choices=sorted(tasks()))
+    drawn.add_argument("out", type=Path)
+    drawn.add_argument("--count", type=int, default=12, help="patients")
+    drawn.add_argument("--seed", type=int, default=0)
+    _tune_arguments(verbs.add_parser("tune", help="a whole sweep, from an archive to a model"))
+    tested = verbs.add_parser("evaluate", help="a model on a part of a data set")
+    tested.add_argument("model", type=Path, help="folder with weights.safetensors and card.json")
+    tested.add_argument("data", type=Path, help="archive, folder or pack")
+    tested.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    asked = verbs.add_parser("predict", help="a model on images, as it is served")
+    asked.add_argument("model", type=Path, help="folder with model.onnx and card.json")
+    asked.add_argument("images", type=Path, nargs="+")
+    asked.add_argument("--operating-point", help="a point of the card, a threshold, or `all`")
+    return parser
+
+
+def _tune_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, help="archive, folder or pack")
+    parser.add_argument("--task", required=True, choices=sorted(tasks()))
+    parser.add_argument("--out", type=Path, required=True, help="folder of runs and model")
+    parser.add_argument("--backbone", default="efficientnet_lite0", choices=sorted(backbones()))
+    parser.add_argument("--arms", nargs="+", default=["all"], help="depth:1 ... scratch, or all")
+    parser.add_argument("--policy", default="exhaustive", choices=POLICIES)
+    parser.add_argument("--preset", default="modern", choices=sorted(PRESETS))
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--head-learning-rate", type=float)
+    parser.add_argument("--variants", type=int)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--positive", help="the positive class of a binary task")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of weights")
+    parser.add_argument("--init", type=Path, help="weights.safetensors of a model to continue from")
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+
+
+def describe(_: argparse.Namespace) -> None:
+    table = Table("task", "question", "output", "headline", "layouts")
+    for task in tasks().values():
+        table.add_row(task.name, task.question, task.output, task.headline, " ".join(task.layouts))
+    Console().print(table)
+    table = Table("backbone", "size", "parameters", "layers, input to output", "weights")
+    for backbone in backbones().values():
+        there = weights.find(backbone, WEIGHTS) is not None
+        known = backbone.weights.source if backbone.weights else "none"
+        size, count = str(backbone.input_size), f"{sum(backbone.parameters):,}"
+        layers = " ".join(backbone.layers)
+        table.add_row(backbone.name, size, count, layers, known if there else f"absent: {known}")
+    Console().print(table)
+
+
+def phantom(given: argparse.Namespace) -> None:
+    rng, task = np.random.default_rng(given.seed), tasks()[given.task]
+    rows: list[dict[str, str]] = []
+    with zipfile.ZipFile(given.out, "w", zipfile.ZIP_STORED) as archive:
+        for index in range(given.count):
+            patient = task.phantom(rng, index)
+            rows += patient.rows
+            for name, content in patient.files.items():
+                archive.writestr(name, content)
+        if rows:
+            columns = list(rows[0])
+            lines = [columns, *([row[column] for column in columns] for row in rows)]
+            archive.writestr("metadata.csv", "\n".join(",".join(line) for line in lines) + "\n")
+    console.print(f"{given.count} synthetic patients in {given.out}")
+
+
+def pack_of(data: Path, task_name: str, out: Path, positive: str | None = None) -> Path:
+    """The pack of an archive, a folder or a pack, written below `out` if it is not one yet."""
+    if data.is_file() and zipfile.is_zipfile(data):
+        with zipfile.ZipFile(data) as archive:
+            if MANIFEST in archive.namelist():
+                return data
+    packed = out / "pack.zip"
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as scratch:
+        archived = data
+        if data.is_dir():
+            archived = Path(scratch) / "data.zip"
+            with zipfile.ZipFile(archived, "w", zipfile.ZIP_STORED) as archive:
+                for path in sorted(data.rglob("*")):
+                    archive.write(path, path.relative_to(data).as_posix())
+        manifest, _ = ingest(archived, tasks()[task_name], packed, positive=positive)
+    for row in (*manifest.problems, *manifest.warnings):
+        console.print(f"[yellow]{row['code']}[/] {row.get('file') or ''} {row['detail']}")
+    console.print(f"{manifest.layout}: {dict(manifest.counts)}, {dict(manifest.splits)}")
+    return packed
+
+
+def run_tune(given: argparse.Namespace) -> None:
+    task, backbone = tasks()[given.task], backbones()[given.backbone]
+    pack = pack_of(given.data, given.task, given.out, given.positive)
+    with Pack.open(pack) as opened:
+        problems = floor_problems(opened.manifest, task.output)
+    if problems:
+        raise BadDataError("; ".join(problems))
+    init, start = "imagenet", None
+    if given.init is not None:
+        start = given.init
+        init = hashlib.sha256(start.read_bytes()).hexdigest()
+    elif given.arms != ["scratch"]:
+        start = ready(backbone, given.weights, given.out / "cache" / "weights")
+    plan = Plan(
+        pack=pack, task=task, backbone=backbone, weights=start, init=init,
+        arms="all" if given.arms == ["all"] else given.arms, policy=given.policy,
+        recipe=_recipe(given), numerics=device.best(given.threads), folder=given.out,
+        seeds=tuple(given.seeds),
+    )  # fmt: skip
+    report(tune(plan, _told), given.out)
+
+
+def _recipe(given: argparse.Namespace) -> Recipe:
+    names = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "variants")
+    chosen = {name: getattr(given, name) for name in names}
+    return recipe(given.preset, **{name: v for name, v in chosen.items() if v is not None})
+
+
+def _told(arm: str, news: Epoch | str) -> None:
+    if isinstance(news, str):
+        console.print(f"{arm:<9} {news}")
+        return
+    shown = "  ".join(f"{k} {v:.3f}" for k, v in news.validation.items() if v is not None)
+    best = " *" if news.best else ""
+    console.print(f"{arm:<9} {news.epoch:>3}/{news.epochs} loss {news.loss:.4f}  {shown}{best}")
+
+
+def report(made: Finished, out: Path) -> None:
+    """The arms compared, and the recommendation, for a person."""
+    if made.choice is not None:
+        table = Table("arm", made.card["headline"], "95 % interval", "loss to best", "p")
+        for row in made.choice.table:
+            p = "" if row.p is None else f"{row.p:.3f}"
+            mark = " (chosen)" if row.arm == made.choice.arm else ""
+            bounds = "" if row.low is None else f"{row.low:.3f} to {row.high:.3f}"
+            table.add_row(row.arm + mark, f"{row.value:.3f}", bounds, f"{row.loss:.3f}", p)
+        Console().print(table)
+        Console().print(f"recommended: {made.choice.arm}: {made.choice.reason}")
+    shown = {"validation": made.card["validation"], "test": made.card["test"]}
+    sys.stdout.write(json.dumps(shown, indent=1) + "\n")
+    Console().print(f"model in {out / 'model'}; {made.card['intended_use']}")
+
+
+def run_evaluate(given: argparse.Namespace) -> None:
+    card = json.loads((given.model / "card.json").read_text())
+    kept = given.model / "weights.safetensors"
+    task = tasks()[card["task"]]
+    with tempfile.TemporaryDirectory() as scratch:
+        pack = pack_of(given.data, task.name, Path(scratch), card["positive"])
+        divisor = card["calibration"]["temperature"]
+        found = evaluate(spec_in(kept), kept, pack, task, split=given.split, temperature=divisor)
+        with Pack.open(pack) as opened:
+            labels = labels_of(opened.manifest, task)
+    if not found:
+        raise BadDataError(f"the data set has no {given.split} part")
+    values = stats.intervals(found, stats.every(task, labels))
+    shown: dict[str, Any] = {name: value.record() for name, value in values.items()}
+    sys.stdout.write(json.dumps({"split": given.split, "cases": len(found), **shown}, indent=1))
+    sys.stdout.write("\n")
+
+
+def spec_in(weights_file: Path) -> RunSpec:
+    """The spec that a weights.safetensors carries, on this machine's numerics in float32."""
+    with safe_open(str(weights_file), framework="numpy") as file:
+        kept = json.loads(file.metadata()["spec"])
+    numerics = device.best()
+    kept["recipe"] = Recipe(**kept["recipe"])
+    kept["numerics"] = Numerics(numerics.device, "float32", numerics.threads)
+    kept["classes"] = tuple(kept["classes"])
+    return RunSpec(**kept)
+
+
+def run_predict(given: argparse.Namespace) -> None:
+    card = json.loads((given.model / "card.json").read_text())
+    network = runtime.load(given.model / "model.onnx", card["serving"].get("bf16"))
+    point = serving.choose_point(card, given.operating_point)
+    for image in given.images:
+        pixels, notes = decode(image.read_bytes(), Limits().image_max_pixels)
+        answer = serving.predict(tasks()[card["task"]], network, card, pixels, point)
+        line = {"file": os.fspath(image), "finding": asdict(answer.finding), "notes": list(notes)}
+        sys.stdout.write(json.dumps(line) + "\n")
+
+
+VERBS = {
+    "describe": describe,
+    "phantom": phantom,
+    "tune": run_tune,
+    "evaluate": run_evaluate,
+    "predict": run_predict,
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    given = arguments().parse_args(words)
+    try:
+        VERBS[given.verb](given)
+    except RejectedError as error:
+        for problem in error.problems:
+            console.print(f"[red]{problem}[/]")
+        return 2
+    except (TuningError, NothingToChooseError, serving.PointError, OSError) as error:
+        console.print(f"[red]{error}[/]")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
