@@ -129,7 +129,7 @@ class Training:
             epochs = tuning.fit(
                 spec, patches, weights=weights, folder=self.folder, checkpoint=self.resumed_from(),
                 settings=tuning.Settings(
-                    settings().scratch, settings().cache_max_bytes, self.depths
+                    settings().scratch / "prefix", settings().cache_max_bytes, self.depths
                 ),
                 tick=self.tick,
             )  # fmt: skip
