@@ -204,7 +204,7 @@ def compare(best: Replicates, other: Replicates) -> Paired:
     if len(losses) < 2:
         return Paired(loss=loss, se=0.0, low=loss, high=loss, p=1.0)
     low, high = np.quantile(losses, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    tail = min(np.count_nonzero(losses <= 0), np.count_nonzero(losses >= 0))
+    tail = int(min(np.count_nonzero(losses <= 0), np.count_nonzero(losses >= 0)))
     p = min(1.0, 2 * (tail + 1) / (len(losses) + 1))
     return Paired(
         loss=loss,

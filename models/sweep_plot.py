@@ -82,7 +82,10 @@ def _draw(
     if depths:
         _depths(axes, depths, choice)
         _parameters(axes, depths)
+        shown, names = axes.get_legend_handles_labels()
+        order = sorted(range(len(names)), key=lambda k: not names[k].startswith("depth"))
         axes.legend(
+            [shown[k] for k in order], [names[k] for k in order],
             loc="lower center", bbox_to_anchor=(0.5, 1.13), ncols=5, frameon=False, fontsize=8.5,
             labelcolor=INK, handletextpad=0.5, columnspacing=1.4,
         )  # fmt: skip

@@ -41,12 +41,14 @@ def operating_points(
     is_positive, score = truth == positive, scores[:, positive]
     found = []
     for name in points:
-        reason = _unresolved(name, is_positive)
+        reason, threshold = _unresolved(name, is_positive), None
         if reason is None:
             threshold = _threshold(name, is_positive, score)
-            found.append(at_threshold(measures, labels, threshold, name, n, seed))
-        else:
+            reason = "no threshold does better than to call every case negative"
+        if threshold is None:
             found.append(OperatingPoint(name, None, reason=reason))
+        else:
+            found.append(at_threshold(measures, labels, threshold, name, n, seed))
     return found
 
 
@@ -131,11 +133,12 @@ def _too_few(allowed: float, cases: int, kind: str) -> str | None:
     )
 
 
-def _threshold(name: str, is_positive: NDArray[np.bool_], score: Floats) -> float:
+def _threshold(name: str, is_positive: NDArray[np.bool_], score: Floats) -> float | None:
+    """Midway between the lowest score called positive and the next; None = none is called so."""
     kind, rate = _parsed(name)
     points = roc_points(is_positive, score)
     if points is None:
-        raise ValueError(f"{name}: a class is missing")  # _unresolved has answered before
+        return None
     alarms, hits, lowest = points.T
     if kind == "fpr":
         row = int(np.flatnonzero(alarms <= rate + ROUNDING)[-1])
@@ -143,7 +146,9 @@ def _threshold(name: str, is_positive: NDArray[np.bool_], score: Floats) -> floa
         row = int(np.flatnonzero(hits >= rate - ROUNDING)[0])
     else:
         row = int(np.argmax(hits - alarms))
+    if row == 0 or hits[row] == 0:
+        return None
+    above = float(lowest[row])
     below = float(lowest[row + 1]) if row + 1 < len(lowest) else 0.0
-    above = max(1.0, float(np.nextafter(below, 2.0))) if row == 0 else float(lowest[row])
     middle = (above + below) / 2
     return middle if below < middle else above
