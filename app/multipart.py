@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 from anyio.to_thread import run_sync
+from starlette.requests import ClientDisconnect
 from streaming_form_data import ParseFailedException, StreamingFormDataParser  # type: ignore[import-untyped]
 from streaming_form_data.parser import UnexpectedPartException  # type: ignore[import-untyped]
 from streaming_form_data.targets import BaseTarget  # type: ignore[import-untyped]
@@ -162,12 +163,15 @@ def _malformed() -> BadRequest:
 async def _blocks(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     held: list[bytes] = []
     size = 0
-    async for chunk in stream:
-        held.append(chunk)
-        size += len(chunk)
-        if size >= BLOCK_BYTES:
-            yield b"".join(held)
-            held, size = [], 0
+    try:
+        async for chunk in stream:
+            held.append(chunk)
+            size += len(chunk)
+            if size >= BLOCK_BYTES:
+                yield b"".join(held)
+                held, size = [], 0
+    except ClientDisconnect as error:  # nobody is left to read this; it is no bug either
+        raise BadRequest("client_left", "the upload broke off") from error
     if held:
         yield b"".join(held)
 

@@ -135,7 +135,8 @@ def get_model_file(
         **problems(
             {
                 (404, "not_found"): "there is no run 'run_01k9'",
-                (409, "run_not_succeeded"): "run run_01k9 is failed: only a succeeded run",
+                (409, "run_not_succeeded"): "run run_01k9 is failed: it has no weights",
+                (409, "sweep_not_ended"): "sweep swp_01k9 has not ended",
                 (413, "too_large"): "bundle is larger than the limit of 2147483648 bytes",
                 (422, "bad_bundle"): "card.json is missing from the bundle",
                 (507, "disk_full"): "less than 1073741824 bytes are free",

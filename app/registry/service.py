@@ -108,8 +108,11 @@ def register(session: Session, caller: Caller, run_id: str) -> schemas.Model:
     made = session.scalars(select(Model).where(Model.run_id == run.id)).first()
     if made is not None:
         return view(made)
+    if lifecycle.state_of(session, sweep.id) not in lifecycle.ENDED:
+        detail = f"sweep {sweep.id} has not ended; its recommended run is registered by itself"
+        raise Conflict("sweep_not_ended", detail, retryable=True)
     if run.state != "succeeded":
-        raise Conflict("run_not_succeeded", f"run {run.id} is {run.state}: only a succeeded run")
+        raise Conflict("run_not_succeeded", f"run {run.id} is {run.state}: it has no weights")
     dataset = session.get_one(Dataset, sweep.dataset_id, with_for_update=True)
     if dataset.state != "ready":
         raise Conflict("dataset_gone", f"data set {dataset.id} was deleted: nothing to verify with")

@@ -3,12 +3,21 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from app.db.tables import Run
 from app.errors import Conflict
 from app.storage import Files
-from models import measures
+from app.sweeps import schemas
+from models import discovery, measures, pictures
 from models.findings import Labels, Measure
+
+
+def plot(sweep: schemas.Sweep, kind: Literal["svg", "png"]) -> bytes:
+    """The headline against depth, of a sweep as clients see it; finished or not."""
+    runs = [run.model_dump() for run in sweep.runs]
+    headline = discovery.tasks()[sweep.task].headline
+    return pictures.sweep_plot(runs, sweep.recommendation, headline, kind)
 
 
 def parts(run: Run, files: Files) -> list[tuple[str, list[Measure], Labels]]:

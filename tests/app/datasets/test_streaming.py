@@ -1,0 +1,126 @@
+"""Uploads to a real server: its memory stays flat, and a client that leaves leaves nothing."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from app.auth import mint
+from app.db.session import reading, writing
+from app.db.tables import Dataset
+
+MB = 1 << 20
+UPLOAD_MB = 300
+GROWTH_MAX_MB = 60  # 10 GB are allowed 150; what does not grow with 300 MB does not grow
+
+
+class Server:
+    def __init__(self, port: int, process: subprocess.Popen[bytes], secret: str) -> None:
+        self.port, self.process, self.secret = port, process, secret
+        headers = {"Authorization": f"Bearer {secret}"}
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60, trust_env=False
+        )
+
+    def rss(self) -> int:
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def server(sqlite: object, var: Path) -> Iterator[Server]:
+    with writing() as session:
+        _, secret = mint(session, "researcher", "researcher", "default")
+    port = free_port()
+    # The bell has no broker to reach here; an upload must not wait for one.
+    environment = {**os.environ, "LAYERTUNE_BROKER_URL": "redis://127.0.0.1:9/0"}
+    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app"]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--log-level", "warning"], env=environment
+    )
+    made = Server(port, process, secret)
+    for _ in range(600):
+        try:
+            made.http.get("/healthz/live")
+            break
+        except httpx.ConnectError:
+            time.sleep(0.1)
+    yield made
+    made.http.close()
+    process.terminate()
+    process.wait(20)
+
+
+def head(archive_only: bool = False) -> bytes:
+    fields = b"" if archive_only else part("task", b"classification") + part("name", b"big")
+    return fields + (
+        b'--edge\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n'
+    )
+
+
+def part(name: str, value: bytes) -> bytes:
+    disposition = f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+    return disposition + value + b"\r\n"
+
+
+def megabytes(n: int) -> Iterator[bytes]:
+    yield head()
+    block = os.urandom(MB)
+    yield from (block for _ in range(n))
+    yield b"\r\n--edge--\r\n"
+
+
+def upload(server: Server, n: int) -> httpx.Response:
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+    return server.http.post("/v1/datasets", content=megabytes(n), headers=headers)
+
+
+def test_memory_does_not_grow_with_the_archive(server: Server, var: Path) -> None:
+    assert upload(server, 1).status_code == 202  # whatever is loaded at first use is loaded now
+    before, seen = server.rss(), 0
+    begun = time.monotonic()
+    response = upload(server, UPLOAD_MB)
+    seen = server.rss()
+    assert response.status_code == 202, response.text
+    print(f"{UPLOAD_MB} MB in {time.monotonic() - begun:.1f} s, {(seen - before) / MB:.1f} MB more")
+    assert seen - before < GROWTH_MAX_MB * MB
+    sizes = [path.stat().st_size for path in (var / "files" / "uploads").iterdir()]
+    assert sorted(sizes) == [MB, UPLOAD_MB * MB]
+
+
+def test_a_client_that_leaves_midway_leaves_nothing(server: Server, var: Path) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as line:
+        line.sendall(
+            b"POST /v1/datasets HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n"
+            b"Content-Type: multipart/form-data; boundary=edge\r\n"
+            b"Authorization: Bearer " + server.secret.encode() + b"\r\n\r\n" + head()
+        )
+        line.sendall(b"z" * 5 * MB)
+        wait_for(lambda: kept(var))  # the upload has begun to be written
+    wait_for(lambda: not kept(var))
+    with reading() as session:
+        assert session.query(Dataset).count() == 0
+
+
+def kept(var: Path) -> list[Path]:
+    return [path for path in (var / "files").rglob("*") if path.is_file()]
+
+
+def wait_for(condition: object) -> None:
+    for _ in range(100):
+        if condition():  # type: ignore[operator]
+            return
+        time.sleep(0.1)
+    raise AssertionError("not so after ten seconds")
