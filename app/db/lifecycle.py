@@ -37,13 +37,30 @@ class LeaseLostError(Exception):
     """The row is no longer ours: another attempt owns it, or it has ended. Stop, write nothing."""
 
 
+def _lock(session: Session, sweep_id: str) -> None:
+    """Takes the sweep's row until the commit; whoever changes its rows does so first.
+
+    One order of locks for all, or PostgreSQL would find deadlocks; and of two lanes that end the
+    last two runs at once, the second sees what the first did.
+    """
+    session.execute(select(Sweep.id).where(Sweep.id == sweep_id).with_for_update())
+
+
+def _in_line(session: Session, table: Work, row_id: str) -> None:
+    if table is Run:
+        sweep_id = session.scalar(select(Run.sweep_id).where(Run.id == row_id))
+        _lock(session, sweep_id or "")
+    elif table is Finish:
+        _lock(session, row_id)
+
+
 def emit(session: Session, sweep_id: str, kind: str, data: Json, run_id: str | None = None) -> None:
     """Adds an event in the caller's transaction, in the order of its sweep.
 
     The sweep's row is locked first: on PostgreSQL two transactions could otherwise commit
     their ids in the wrong order, and a reader that had seen the later one would skip the earlier.
     """
-    session.execute(select(Sweep.id).where(Sweep.id == sweep_id).with_for_update())
+    _lock(session, sweep_id)
     session.add(Event(sweep_id=sweep_id, run_id=run_id, kind=kind, data=data))
     session.flush()
 
@@ -96,6 +113,7 @@ def claim(
         "lease_owner": owner,
         "lease_until": at + timedelta(seconds=lease_s),
     }
+    _in_line(session, table, row_id)
     if not _change(session, table, where, values):
         return None
     _entered(session, table, row_id, BUSY[table])
@@ -132,6 +150,7 @@ def end(
     session: Session, table: Work, row_id: str, attempt: int, state: str, **values: Any
 ) -> None:
     """The owner ends its row, once. For runs the sweep is settled in the same transaction."""
+    _in_line(session, table, row_id)
     write(
         session, table, row_id, attempt, state=state, lease_owner=None, lease_until=None, **values
     )
@@ -145,6 +164,7 @@ def release(session: Session, table: Work, row_id: str, attempt: int) -> None:
 
     A run whose sweep was cancelled meanwhile has nothing to wait for: it ends.
     """
+    _in_line(session, table, row_id)
     if _cancelled(session, table, row_id):
         end(session, table, row_id, attempt, "cancelled", stop_reason="cancelled")
         return
@@ -153,6 +173,14 @@ def release(session: Session, table: Work, row_id: str, attempt: int) -> None:
         state=WAITING[table], lease_owner=None, lease_until=None, rung_at=None,
     )  # fmt: skip
     _entered(session, table, row_id, WAITING[table])
+    if table is Run:
+        _say_paused(session, session.get_one(Run, row_id).sweep_id)
+
+
+def _say_paused(session: Session, sweep_id: str) -> None:
+    state = state_of(session, sweep_id)
+    if state == "paused":
+        emit(session, sweep_id, "sweep", {"state": state})
 
 
 def _cancelled(session: Session, table: Work, row_id: str) -> bool:
@@ -170,6 +198,7 @@ def lose(
 
     A cancelled sweep's lost run is cancelled. Raises LeaseLostError if the row has moved on.
     """
+    _in_line(session, table, row_id)
     row = session.get_one(table, row_id, populate_existing=True)
     losses = row.losses + worker_alive
     lost_workers = row.lost_workers + (not worker_alive)
@@ -182,7 +211,8 @@ def lose(
             "detail": f"given up after {row.attempt} attempts: {detail}",
         }
         state = "rejected" if table is Dataset else "failed"
-        end(session, table, row_id, attempt, state, failure=failure, losses=losses)
+        counts = {"losses": losses, "lost_workers": lost_workers}
+        end(session, table, row_id, attempt, state, failure=failure, **counts)
         return
     tries = max(losses, lost_workers)
     wait_s = WAITS_S[min(tries, len(WAITS_S)) - 1]
@@ -207,42 +237,35 @@ def expired(session: Session) -> list[tuple[Work, str, int]]:
 def unrung(session: Session, ring_again_s: float) -> list[tuple[Work, str]]:
     """Waiting rows whose bell may have been lost: due, unclaimed, not rung lately.
 
-    For all but data sets and predictions the id is the sweep's, as one lane serves a whole sweep; a paused sweep
-    and one that a live lane serves already are left alone.
+    They count as rung from now on. One lane serves a whole sweep, so for runs, finishes and
+    registrations the id is the sweep's; a paused sweep, and one whose run a live lane has in
+    hand, are left alone, and their rows stay unrung.
     """
     at, found = now(), []
     stale = at - timedelta(seconds=ring_again_s)
     for table in WORK:
+        bell = table.sweep_id if table in (Run, Registration) else table.id
         where = (
             table.state == WAITING[table],
             table.lease_owner.is_(None),
             or_(table.due_at.is_(None), table.due_at <= at),
             or_(table.rung_at.is_(None), table.rung_at < stale),
         )
-        ids = session.scalars(
-            select(table.id).where(*where).with_for_update(skip_locked=True)
-        ).all()
-        if not ids:
-            continue
-        session.execute(update(table).where(table.id.in_(ids)).values(rung_at=at))
-        if table is Run:
-            sweeps = select(Run.sweep_id).where(Run.id.in_(ids)).distinct()
-            found += [
-                (table, sweep_id) for sweep_id in session.scalars(sweeps) if idle(session, sweep_id)
-            ]
-        elif table is Registration:
-            sweeps = select(Registration.sweep_id).where(Registration.id.in_(ids)).distinct()
-            found += [(table, sweep_id) for sweep_id in session.scalars(sweeps)]
-        else:
-            found += [
-                (table, row_id) for row_id in ids if table is not Finish or idle(session, row_id)
-            ]
+        waiting = select(table.id, bell).where(*where).order_by(table.id)
+        rows = session.execute(waiting.with_for_update(skip_locked=True)).all()
+        bells = list(dict.fromkeys(bell_id for _, bell_id in rows))
+        if table in (Run, Finish):
+            bells = [sweep_id for sweep_id in bells if idle(session, sweep_id)]
+        ids = [row_id for row_id, bell_id in rows if bell_id in bells]
+        if ids:
+            session.execute(update(table).where(table.id.in_(ids)).values(rung_at=at))
+        found += [(table, bell_id) for bell_id in bells]
     return found
 
 
 def idle(session: Session, sweep_id: str) -> bool:
-    """Whether a sweep has work that no lane is doing: not paused, nothing claimed."""
-    if session.get_one(Sweep, sweep_id).paused_at is not None:
+    """Whether a sweep has work that no lane is doing: not paused, no run in hand."""
+    if session.get_one(Sweep, sweep_id, populate_existing=True).paused_at is not None:
         return False
     busy = select(Run.id).where(Run.sweep_id == sweep_id, Run.state == "running")
     return session.scalars(busy).first() is None
@@ -308,6 +331,7 @@ def claim_next_run(session: Session, sweep_id: str, owner: str, lease_s: float) 
     Past its budget a sweep starts no new run: those never begun are skipped, and it finishes with
     what it has.
     """
+    _lock(session, sweep_id)
     sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
     if _budget_spent(session, sweep):
         for run in runs_of(session, sweep_id):
@@ -365,10 +389,11 @@ def cancel(session: Session, sweep_id: str) -> None:
         return
     if not _change(session, Sweep, where, {"cancel_requested_at": now(), "paused_at": None}):
         return
+    # Told first: if nothing is running, the terminal event follows at once and is the last.
+    emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id), "cancel": "requested"})
     for run in runs_of(session, sweep_id):
         _stop_waiting(session, run.id, "cancelled", "cancelled")
     settle(session, sweep_id)
-    emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id), "cancel": "requested"})
 
 
 def pause(session: Session, sweep_id: str) -> None:
@@ -385,9 +410,9 @@ def resume(session: Session, sweep_id: str) -> None:
     where = (Sweep.id == sweep_id, Sweep.paused_at.is_not(None))
     if not _change(session, Sweep, where, {"paused_at": None}):
         return
-    session.execute(
-        update(Run).where(Run.sweep_id == sweep_id, Run.state == "queued").values(rung_at=None)
-    )
+    runs = update(Run).where(Run.sweep_id == sweep_id, Run.state == "queued")
+    session.execute(runs.values(rung_at=None))
+    session.execute(update(Finish).where(Finish.id == sweep_id).values(rung_at=None))
     emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id)})
 
 
