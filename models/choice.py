@@ -22,6 +22,7 @@ MAX_SE = 1.0
 SIGNIFICANT = 0.05
 WIDE = 0.15  # of an interval on a metric between 0 and 1
 ROUNDING = 1e-12
+NO_WIDTH = 1e-9
 
 
 class NothingToChooseError(ValueError):
@@ -253,7 +254,7 @@ class _Said:
         low, high = stats.bounds(self.chosen.replicates)
         if low is None or high is None:
             return "no interval: most resamples of the validation part lack a class"
-        if high == low:
+        if high - low <= NO_WIDTH:
             return (
                 "validation is too small or too easy to tell the depths apart: "
                 "every resample of it gives the same value"
