@@ -101,14 +101,14 @@ def backbone_body(backbone: Backbone, folder: Path) -> BackboneBody:
     )
 
 
-@router.get("/v1/tasks", operation_id="listTasks", response_model=TaskPage)
+@router.get("/v1/tasks", operation_id="list_tasks", response_model=TaskPage)
 def list_tasks(_: Viewer, request: Request) -> Response:
     """Every clinical question that can be asked here."""
     found = TaskPage(items=[task_body(task) for task in discovery.tasks().values()])
     return respond(request, found)
 
 
-@router.get("/v1/tasks/{task}", operation_id="getTask", response_model=TaskBody)
+@router.get("/v1/tasks/{task}", operation_id="get_task", response_model=TaskBody)
 def get_task(
     _: Viewer,
     request: Request,
@@ -121,7 +121,7 @@ def get_task(
     return respond(request, task_body(found))
 
 
-@router.get("/v1/backbones", operation_id="listBackbones", response_model=BackbonePage)
+@router.get("/v1/backbones", operation_id="list_backbones", response_model=BackbonePage)
 def list_backbones(_: Viewer, request: Request) -> Response:
     """Every network that can be tuned, its layers in order, and whether its weights are here."""
     folder = settings().weights

@@ -29,14 +29,14 @@ class Ready(BaseModel):
     checks: dict[str, str]
 
 
-class Version(BaseModel):
+class ServiceVersion(BaseModel):
     name: str
     version: str
     api: str
     python: str
 
 
-@router.get("/healthz/live", operation_id="getLive")
+@router.get("/healthz/live", operation_id="get_live")
 async def live() -> Alive:
     """The process answers; nothing else is looked at."""
     return Alive()
@@ -44,7 +44,7 @@ async def live() -> Alive:
 
 @router.get(
     "/healthz/ready",
-    operation_id="getReady",
+    operation_id="get_ready",
     response_model=Ready,
     responses={503: {"model": ProblemBody, "description": "What is missing, one error each"}},
 )
@@ -59,10 +59,10 @@ def ready(request: Request) -> Response:
     return Response(found.model_dump_json(), media_type="application/json")
 
 
-@router.get("/version", operation_id="getVersion")
-async def version() -> Version:
+@router.get("/version", operation_id="get_version")
+async def version() -> ServiceVersion:
     """What runs here."""
-    return Version(
+    return ServiceVersion(
         name="layertune",
         version=metadata.version("layertune"),
         api="v1",
@@ -90,7 +90,7 @@ class Rows(Collector):
         yield queues
 
 
-@router.get("/metrics", operation_id="getMetrics", response_class=Response)
+@router.get("/metrics", operation_id="get_metrics", response_class=Response)
 def metrics(_: Viewer, session: ReadSession) -> Response:
     """For Prometheus: requests, their times, rows by state, queues served."""
     of_tables = CollectorRegistry()

@@ -51,20 +51,17 @@ class Postgres:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
 
-    def ask(self, statement: str) -> None:
-        where = f"host={self.folder} user=postgres dbname=postgres"
+    def ask(self, statement: str, database: str = "postgres") -> None:
+        where = f"host={self.folder} user=postgres dbname={database}"
         with psycopg.connect(where, autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[arg-type]
 
-    def create(self, template: str = "template0") -> str:
-        """A new database, made from a template; its name."""
+    def create(self) -> str:
+        """A new, empty database; its name."""
         self.made += 1
         name = f"test_{self.made}"
-        self.ask(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        self.ask(f"CREATE DATABASE {name} TEMPLATE template0")
         return name
-
-    def drop(self, name: str) -> None:
-        self.ask(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def in_threads(count: int, work: Callable[[int], object]) -> None:
         gate.wait(10)
         try:
             work(number)
-        except Exception as error:  # raised below, in the thread of the test
+        except Exception as error:  # noqa: BLE001 - raised below, in the thread of the test
             raised.append(error)
 
     threads = [threading.Thread(target=go, args=(number,)) for number in range(count)]

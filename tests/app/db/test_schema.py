@@ -32,14 +32,6 @@ def test_upgrading_again_changes_nothing(db: Engine) -> None:
         assert schema.current(session.connection()) == schema.head()
 
 
-def test_a_downgrade_leaves_an_empty_database(db: Engine) -> None:
-    with db.begin() as connection:
-        command.downgrade(schema.configuration(connection), "base")
-        assert schema.current(connection) is None
-        for table in Base.metadata.tables:
-            assert not db.dialect.has_table(connection, table)
-
-
 def test_a_first_start_makes_the_folder_of_its_database(var: Path) -> None:
     schema.upgrade()
     assert (var / "layertune.db").is_file()
@@ -79,6 +71,15 @@ def test_a_database_of_the_first_release_upgrades_and_keeps_its_rows() -> None:
         assert session.scalars(select(EpochRow)).one().record["loss"] == 0.5
         assert [event.id for event in session.scalars(select(Event).order_by(Event.id))] == [1, 2]
         assert session.scalars(select(Key)).one().role == "admin"
+
+
+@pytest.mark.usefixtures("first_release")
+def test_a_downgrade_leaves_an_empty_database() -> None:
+    with engine().begin() as connection:
+        command.downgrade(schema.configuration(connection), "base")
+        assert schema.current(connection) is None
+        for table in Base.metadata.tables:
+            assert not connection.dialect.has_table(connection, table)
 
 
 def test_every_table_has_a_row_in_the_kept_databases() -> None:
