@@ -36,7 +36,8 @@ def test_an_unchanged_data_set_is_not_sent_again(client: TestClient) -> None:
 
 def test_lists_come_in_pages_newest_first(client: TestClient) -> None:
     made = [rows.dataset(name=str(k)) for k in range(5)]
-    seen, cursor = [], None
+    seen: list[str] = []
+    cursor: str | None = None
     for _ in range(3):
         page = client.get(
             "/v1/datasets", params={"limit": 2, **({"cursor": cursor} if cursor else {})}
