@@ -19,7 +19,7 @@ import zstandard
 
 from models.archive_tar import TarMembers, is_tar
 from models.archive_zip import CorruptMemberError, ZipMembers
-from models.ledger import LedgerEntry, rejected
+from models.ledger import LedgerEntry, RejectedError, rejected
 from models.member import Limits, Member
 
 __all__ = ["Archive", "CorruptMemberError", "Limits", "open_archive"]
@@ -91,7 +91,9 @@ def open_archive(
             with tempfile.TemporaryFile(dir=scratch, prefix=".layertune-") as spool:
                 _decompress(file, spool, limits, packed, tick)
                 spool.seek(0)
-                if not is_tar(spool.read(512)):
+                if not (start := spool.read(512)):  # cut within its first block, zstd says nothing
+                    raise _truncated()
+                if not is_tar(start):
                     raise _not_an_archive()
                 yield Archive(TarMembers(spool, limits, packed))
         elif is_tar(start):
@@ -100,7 +102,13 @@ def open_archive(
             raise _not_an_archive()
 
 
-def _not_an_archive() -> Exception:
+def _truncated() -> RejectedError:
+    return rejected(
+        "truncated", "the archive breaks off before its end; send it again, with its sha256"
+    )
+
+
+def _not_an_archive() -> RejectedError:
     return rejected("not_an_archive", "this is no zip, tar, tar.gz or tar.zst; pack it as one")
 
 
@@ -117,9 +125,7 @@ def _decompress(
                 spool.write(piece)
                 tick(min(file.tell(), packed), packed)
     except EOFError as error:
-        raise rejected(
-            "truncated", "the archive breaks off before its end; send it again, with its sha256"
-        ) from error
+        raise _truncated() from error
     except _BROKEN as error:
         raise rejected(
             "corrupt_archive", "the archive is damaged; send it again, with its sha256"

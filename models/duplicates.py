@@ -19,9 +19,10 @@ from models.case import Pixels
 
 HASH_BITS_MAX = 10  # of 64
 SCENE_MIN = 0.965  # correlation of thumbnails
-DETAIL_MIN = 0.80  # correlation of thumbnails less their smooth part
+DETAIL_MIN = 0.82  # correlation of their detail
 SIDE = 32  # of a thumbnail, pixels
-BLUR = 3.0  # standard deviation in thumbnail pixels; what survives it is called smooth
+FINE, COARSE = 0.7, 1.5  # blurs, in thumbnail pixels, between which detail lies
+RIM = 2  # thumbnail pixels at the border that a blur would falsify
 NEXT_MAX = 64  # partners recorded per image: still frames of a video are alike by the thousand
 _CANDIDATES_MAX = 1024  # per image, looked at more closely
 _AT_ONCE = 4_000_000  # pairs of hashes compared in one piece (32 MB)
@@ -123,14 +124,14 @@ def _likeness(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> NDArray[np.floa
 def _detail(small: NDArray[np.uint8]) -> NDArray[np.float32]:
     found = small.astype(np.float32)
     for image in found:
-        image -= cv2.GaussianBlur(image, (0, 0), BLUR)
-    return found
+        image[:] = cv2.GaussianBlur(image, (0, 0), FINE) - cv2.GaussianBlur(image, (0, 0), COARSE)
+    return found[:, RIM:-RIM, RIM:-RIM]
 
 
 def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
     """Of each pair [n, y, x]; two constant images agree (1) when both are constant."""
-    a = one.reshape(len(one), -1) - one.mean(axis=(1, 2))[:, None]
-    b = two.reshape(len(two), -1) - two.mean(axis=(1, 2))[:, None]
+    a, b = (image.reshape(-1, image.shape[1] * image.shape[2]) for image in (one, two))
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     norms = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
     flat = (np.ptp(a, axis=1) < 1e-3) & (np.ptp(b, axis=1) < 1e-3)
     found = (a * b).sum(axis=1) / np.where(norms > 0, norms, 1.0)

@@ -92,7 +92,7 @@ def decode(data: bytes, max_pixels: int = 100_000_000) -> tuple[Pixels, tuple[st
             pixels = _deep(image, data, header) if header.bits > 8 else _shallow(image, header)
         except BROKEN as error:
             raise UnreadableError("damaged_image", "the image is damaged or incomplete") from error
-    return upright(pixels, header.orientation), _notes(header)
+    return upright(pixels, header), _notes(header)
 
 
 def opened(data: bytes) -> Image.Image:
@@ -215,11 +215,11 @@ def stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint((clean - low) * (255.0 / (high - low))).astype(np.uint8)
 
 
-def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turned as EXIF says; works on [y, x] and [y, x, 3]."""
-    if orientation not in _TURNS:
+def upright(pixels: NDArray[np.uint8], header: Header) -> NDArray[np.uint8]:
+    """[y, x] or [y, x, 3] turned as EXIF says; of a TIFF both decoders have done it already."""
+    if header.orientation == 1 or header.format == "TIFF":
         return pixels
-    return np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
+    return np.asarray(Image.fromarray(pixels).transpose(_TURNS[header.orientation]))
 
 
 def _notes(header: Header) -> tuple[str, ...]:

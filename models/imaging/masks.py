@@ -27,7 +27,7 @@ def read_mask(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
         except frames.BROKEN as error:
             raise UnreadableError("damaged_image", "the mask is damaged or incomplete") from error
         labels = _labels(values, palette=image.mode == "P" and header.format == "PNG")
-    return frames.upright(labels, header.orientation)
+    return frames.upright(labels, header)
 
 
 def _values(image: Image.Image) -> NDArray[np.generic]:
