@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt
 
 Fate = Literal["used", "excluded", "unreadable", "ignored"]
 
@@ -66,7 +66,7 @@ class Dataset(BaseModel):
     layout: str | None = Field(None, description="The upload layout that was recognised")
     upload_sha256: str = Field(description="SHA-256 of the archive as it was received")
     counts: Counts
-    classes: dict[str, int] = Field(description="Cases per class")
+    classes: dict[str, NonNegativeInt] = Field(description="Cases per class")
     splits: Splits = Field(description="Cases per part")
     problems: list[Problem] = Field(description="Why files were left out, or why all was rejected")
     warnings: list[dict[str, Any]] = Field(description="What does not hinder, but should be known")

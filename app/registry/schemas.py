@@ -1,9 +1,9 @@
 """Models and deployments as clients see them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 POINT: dict[str, JsonValue] = {
     "name": "fpr=0.10",
@@ -106,15 +106,24 @@ REQUEST: dict[str, Any] = {
 }
 
 
+POINT_ASKED: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "maxLength": 128},
+        {"type": "number", "minimum": 0, "maximum": 1},
+        {"type": "null"},
+    ],
+    "description": "A point of the model's card by name, or a threshold; default: the card's",
+    "examples": ["fpr=0.10", 0.41],
+}
+
+
 class DeploymentRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"model_id": MODEL["id"], "operating_point": "fpr=0.10"}]},
     )
     model_id: str = Field(min_length=1, max_length=64)
-    operating_point: str | float | None = Field(
-        None, description="A point of the model's card by name, or a threshold from 0 to 1"
-    )
+    operating_point: Annotated[str | float | None, WithJsonSchema(POINT_ASKED)] = None
 
 
 class Version(BaseModel):

@@ -119,20 +119,22 @@ class Estimate(BaseModel):
     task: str
     backbone: str
     arms: list[str]
-    seeds: list[int]
-    fractions: list[float]
-    runs: int
-    epochs: int = Field(description="Of all runs together, if none stops early")
-    estimated_seconds: float = Field(description="On one worker, if none stops early")
+    seeds: list[Seed]
+    fractions: list[Fraction]
+    runs: int = Field(ge=1)
+    epochs: int = Field(ge=1, description="Of all runs together, if none stops early")
+    estimated_seconds: float = Field(ge=0, description="On one worker, if none stops early")
     recipe: dict[str, Any]
 
 
 class Progress(BaseModel):
-    runs_done: int
-    runs: int
-    epochs_done: int
-    epochs: int
-    eta_s: float | None = Field(None, description="Null until the first epoch is done, and at rest")
+    runs_done: int = Field(ge=0)
+    runs: int = Field(ge=0)
+    epochs_done: int = Field(ge=0)
+    epochs: int = Field(ge=0)
+    eta_s: float | None = Field(
+        None, ge=0, description="Null until the first epoch is done, and at rest"
+    )
 
 
 class RunSummary(BaseModel):
@@ -140,16 +142,16 @@ class RunSummary(BaseModel):
 
     id: str
     arm: str
-    depth: int
+    depth: int = Field(ge=1)
     scratch: bool
-    fraction: float
-    seed: int
-    state: str
+    fraction: Fraction
+    seed: Seed
+    state: str = Field(description="queued running succeeded failed cancelled skipped")
     stop_reason: str | None = None
     validation: dict[str, Any] = Field(description="Headline first; value, low, high")
-    seconds: float
-    trainable_parameters: int
-    epochs_done: int
+    seconds: float = Field(ge=0)
+    trainable_parameters: int = Field(ge=0)
+    epochs_done: int = Field(ge=0)
     failure: dict[str, Any] | None = None
 
 
@@ -206,9 +208,9 @@ class Sweep(BaseModel):
     policy: str
     arms: list[str] = Field(description="Normalised: shallow to deep, scratch last")
     recipe: dict[str, Any]
-    seeds: list[int]
-    fractions: list[float]
-    budget_minutes: float | None
+    seeds: list[Seed]
+    fractions: list[Fraction]
+    budget_minutes: float | None = Field(gt=0)
     progress: Progress
     runs: list[RunSummary]
     recommendation: dict[str, Any] | None = None
@@ -224,12 +226,12 @@ class SweepPage(BaseModel):
 
 class LayerRate(BaseModel):
     layer: str
-    learning_rate: float = Field(description="0 = frozen")
+    learning_rate: float = Field(ge=0, description="0 = frozen")
 
 
 class EpochRecord(BaseModel):
     model_config = ConfigDict(extra="allow")
-    epoch: int
+    epoch: int = Field(ge=0)
     at: datetime
 
 
@@ -262,7 +264,7 @@ class Run(RunSummary):
     sweep_id: str
     plan: list[LayerRate]
     spec: dict[str, Any] | None
-    attempt: int
+    attempt: int = Field(ge=0)
     times: dict[str, datetime]
     epochs: list[EpochRecord]
     freeze_proof: dict[str, Any] | None
@@ -285,7 +287,7 @@ class Event(BaseModel):
             ]
         },
     )
-    id: int
+    id: int = Field(ge=0)
     at: datetime
     kind: str = Field(description="sweep, run, epoch or stage")
     run_id: str | None
