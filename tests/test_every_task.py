@@ -22,7 +22,7 @@ from models.pack import Manifest, Pack
 from models.task import Phantom, Task
 
 SIZE = 32
-PATIENTS = 12
+PATIENTS = 9
 
 every_task = pytest.mark.parametrize("task", tasks().values(), ids=lambda task: task.name)
 

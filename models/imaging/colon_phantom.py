@@ -78,7 +78,7 @@ def frame(rng: np.random.Generator, style: Style, *, readable: bool) -> Pixels:
     light = spoil(rng, style, light, float(rng.uniform(*(READABLE if readable else SPOILT))))
     light = _soft(light, float(rng.uniform(0.4, 0.8)))
     light = light * style.gain * float(rng.uniform(0.9, 1.1))
-    light = light + rng.normal(0, style.noise, light.shape).astype(np.float32)
+    light = light + style.noise * rng.standard_normal(light.shape, dtype=np.float32)
     x, y = _grid()
     light = light * _step(np.asarray(style.corner - np.hypot(x, y), np.float32), 0.02)[..., None]
     return np.asarray(np.clip(light * 255, 0, 255).round(), dtype=np.uint8)
@@ -110,12 +110,13 @@ def _tube(rng: np.random.Generator, style: Style) -> Light:
 def _polar(rng: np.random.Generator, style: Style) -> tuple[Plane, Plane]:
     """Distance from the lumen's middle and the angle about it; the far tube bends away."""
     x, y = _grid()
-    middle, bend = rng.uniform(-0.45, 0.45, 2), rng.uniform(-0.35, 0.35, 2)
+    # As plain floats: a float64 scalar of NumPy's would turn every plane into float64.
+    middle, bend = rng.uniform(-0.45, 0.45, 2).tolist(), rng.uniform(-0.35, 0.35, 2).tolist()
     far = np.exp(-np.hypot(x - middle[0], y - middle[1]) * 2.2)
     x = x - middle[0] - bend[0] * far
     y = y - middle[1] - bend[1] * far
     angle = np.arctan2(y, x)
-    turn, warp = rng.uniform(0, 2 * np.pi, 2)
+    turn, warp = rng.uniform(0, 2 * np.pi, 2).tolist()
     bulge = 1 + style.triangle * np.cos(3 * angle + turn) + 0.03 * np.cos(5 * angle + warp)
     return np.asarray(np.hypot(x, y) * bulge, np.float32), np.asarray(angle, np.float32)
 
@@ -132,8 +133,8 @@ def _folds(
     depth = depth + 0.12 * _clouds(rng, 5)
     ring = np.clip(depth.astype(np.int32), 0, RINGS - 1)
     phase = depth - np.floor(depth)
-    reach = rng.uniform(0.35, 1.0, RINGS)[ring]  # no fold runs all the way round
-    where = rng.uniform(0, 2 * np.pi, RINGS)[ring]
+    reach = rng.uniform(0.35, 1.0, RINGS).astype(np.float32)[ring]  # no fold runs all the way round
+    where = rng.uniform(0, 2 * np.pi, RINGS).astype(np.float32)[ring]
     height = style.fold_height * (1 - reach * 0.5 * (1 - np.cos(angle - where)))
     crest = np.exp(-(((phase - 0.88) / 0.08) ** 2)) * height
     hidden = np.exp(-(phase / 0.22)) * height
@@ -201,7 +202,7 @@ def _defocus(rng: np.random.Generator, style: Style, light: Light, how_much: flo
 def _wall(rng: np.random.Generator, style: Style, light: Light, how_much: float) -> Light:
     """The lens lies on the wall: red without form, brighter where the lamp shines through."""
     x, y = _grid()
-    lamp = rng.uniform(-0.8, 0.8, 2)
+    lamp = rng.uniform(-0.8, 0.8, 2).tolist()
     near = np.exp(-((x - lamp[0]) ** 2 + (y - lamp[1]) ** 2) / rng.uniform(0.6, 1.6))
     lit = (0.45 + 0.55 * near) * (1 + 0.12 * _clouds(rng, 6) + 0.03 * _clouds(rng, 60))
     red = style.wall * np.array([1.0, 0.45, 0.42], np.float32) * lit[..., None].astype(np.float32)
@@ -253,9 +254,10 @@ def _bubble(rng: np.random.Generator, light: Light, x: int, y: int) -> None:
 def _stool(rng: np.random.Generator, style: Style, light: Light, how_much: float) -> Light:  # noqa: ARG001
     """Residue: clods with a shaded edge, and brown liquid over the rest."""
     field = _clouds(rng, 4) + 0.5 * _clouds(rng, 10) + 0.22 * _clouds(rng, 34)
-    level = np.quantile(field, 1 - min(0.95, 0.92 * how_much))
+    level = float(np.quantile(field, 1 - min(0.95, 0.92 * how_much)))
     cover = _step(field - level, 0.10)[..., None]
     brown = np.array([0.58, 0.38, 0.16]) + rng.normal(0, 0.07) + rng.normal(0, 0.02, 3)
+    brown = brown.astype(np.float32)
     bright = light.mean(axis=2, keepdims=True)
     relief = 1 + 0.13 * _clouds(rng, 24)[..., None] + 0.09 * _clouds(rng, 80)[..., None]
     clod = (
