@@ -2,65 +2,26 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
-from app.auth import mint
-from app.db.session import reading, writing
+from app.db.session import reading
 from app.db.tables import Dataset
+from tests.app.live import Server, serving
 
 MB = 1 << 20
 UPLOAD_MB = 300
 GROWTH_MAX_MB = 60  # 10 GB are allowed 150; what does not grow with 300 MB does not grow
 
 
-class Server:
-    def __init__(self, port: int, process: subprocess.Popen[bytes], secret: str) -> None:
-        self.port, self.process, self.secret = port, process, secret
-        headers = {"Authorization": f"Bearer {secret}"}
-        self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60, trust_env=False
-        )
-
-    def rss(self) -> int:
-        return int(psutil.Process(self.process.pid).memory_info().rss)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
-def server(sqlite: object, var: Path) -> Iterator[Server]:
-    with writing() as session:
-        _, secret = mint(session, "researcher", "researcher", "default")
-    port = free_port()
-    # The bell has no broker to reach here; an upload must not wait for one.
-    environment = {**os.environ, "LAYERTUNE_BROKER_URL": "redis://127.0.0.1:9/0"}
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--log-level", "warning"], env=environment
-    )
-    made = Server(port, process, secret)
-    for _ in range(600):
-        try:
-            made.http.get("/healthz/live")
-            break
-        except httpx.ConnectError:
-            time.sleep(0.1)
-    yield made
-    made.http.close()
-    process.terminate()
-    process.wait(20)
+def server(sqlite: object) -> Iterator[Server]:
+    with serving() as made:
+        yield made
 
 
 def head() -> bytes:
