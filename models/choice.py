@@ -116,13 +116,16 @@ def choose(
         reason=said.reason(),
         subjects=subjects,
         few_subjects=subjects < FEW_SUBJECTS,
-        not_distinguished=[
-            {"arm": arm.name, "p": losses[arm.name].p}
-            for arm in arms
-            if arm not in (chosen, best) and losses[arm.name].p >= SIGNIFICANT
-        ],
+        not_distinguished=_level(arms, losses, besides=(chosen, best)),
         table=[_row(arm, losses.get(arm.name)) for arm in arms],
     )
+
+
+def _level(
+    arms: Sequence[_Arm], losses: Mapping[str, Paired], besides: tuple[_Arm, _Arm]
+) -> list[dict[str, Any]]:
+    found = [(arm.name, losses[arm.name].p) for arm in arms if arm not in besides]
+    return [{"arm": name, "p": p} for name, p in found if p >= SIGNIFICANT]
 
 
 def _small(loss: Paired, max_loss: float, max_se: float) -> bool:
