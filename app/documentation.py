@@ -1,5 +1,6 @@
 """The documentation that the service serves of itself: OpenAPI 3.1, Swagger UI, ReDoc, offline."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -73,15 +74,21 @@ def add_pages(app: FastAPI) -> None:
         )
 
 
+def words(status: str) -> tuple[str, str, str]:
+    """Code, title and detail of a status; the HTTP names for one that is not in the table."""
+    known = HTTPStatus(int(status))
+    return PROBLEMS.get(status, (known.name.lower(), known.phrase, known.description))
+
+
 def example(status: str) -> dict[str, Any]:
-    code, title, detail = PROBLEMS[status]
+    code, title, detail = words(status)
     return {
         "type": f"urn:layertune:problem:{code}",
         "title": title,
         "status": int(status),
         "detail": detail,
         "code": code,
-        "retryable": status in ("429", "503"),
+        "retryable": status in ("429", "503", "507"),
         "request_id": "req_01k9f3zj6v8x2m4n7q0r5s1t2w",
         "errors": [{"pointer": "query/limit", "detail": "at most 200"}] if status == "422" else [],
     }
@@ -89,7 +96,7 @@ def example(status: str) -> dict[str, Any]:
 
 def response(status: str) -> dict[str, Any]:
     return {
-        "description": PROBLEMS[status][1],
+        "description": words(status)[1],
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
@@ -105,7 +112,7 @@ def _add_problems(path: str, operation: dict[str, Any]) -> None:
     statuses |= {"404"} if "{" in path else set()
     statuses |= set(WITH_BODY) if "requestBody" in operation else set()
     responses = operation.setdefault("responses", {})
-    for status in sorted(statuses | {s for s in responses if s in PROBLEMS}):
+    for status in sorted(statuses | {s for s in responses if s >= "400" and s.isdigit()}):
         declared = responses.get(status, {})
         responses[status] = response(status)
         generic = declared.get("description") in (None, "", "Validation Error")
