@@ -9,7 +9,6 @@ repeats) and Kvasir-SEG (three known pairs among 900, where similar scenes aboun
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import IO
 
 import cv2
 import numpy as np
@@ -24,9 +23,11 @@ SIDE = 32  # of a thumbnail, pixels
 FINE, COARSE = 0.7, 1.5  # blurs, in thumbnail pixels, between which detail lies
 RIM = 2  # thumbnail pixels at the border that a blur would falsify
 NEXT_MAX = 64  # partners recorded per image: still frames of a video are alike by the thousand
-_CANDIDATES_MAX = 1024  # per image, looked at more closely
+_CANDIDATES_MAX = 512  # per image, looked at more closely
 _AT_ONCE = 4_000_000  # pairs of hashes compared in one piece (32 MB)
-_CONFIRMED_AT_ONCE = 2048  # pairs of thumbnails (16 MB)
+_CONFIRMED_AT_ONCE = 1024  # pairs of descriptions (20 MB)
+_SCENE = SIDE * SIDE  # numbers of a description: the scene, then the detail
+_LENGTH = _SCENE + (SIDE - 2 * RIM) ** 2
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,19 @@ class Pair:
 
 
 class Thumbnails:
-    """Hash in memory (8 bytes) and thumbnail in an unnamed file (1 kB) of every image seen."""
+    """Of every image seen the hash in memory (8 bytes) and a description in an unnamed file."""
 
-    def __init__(self, file: IO[bytes] | None = None) -> None:
-        self._file = TemporaryFile() if file is None else file  # noqa: SIM115  # closed by close()
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115  # closed by close()
         self._hashes: list[int] = []
 
     def __len__(self) -> int:
         return len(self._hashes)
 
     def add(self, pixels: Pixels) -> None:
-        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        self._hashes.append(difference_hash(grey.astype(np.uint8, copy=False)))
-        self._file.write(small.tobytes())
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+        self._hashes.append(difference_hash(grey))
+        self._file.write(_described(grey).tobytes())
 
     def close(self) -> None:
         self._file.close()
@@ -63,10 +63,10 @@ class Thumbnails:
             return []
         hashes = np.array(self._hashes, np.uint64)
         self._file.flush()
-        small = np.memmap(self._file, np.uint8, "r", shape=(len(self), SIDE, SIDE))
+        described = np.memmap(self._file, np.float16, "r", shape=(len(self), _LENGTH))
         found: list[Pair] = []
         for first, second in _candidates(hashes, tick):
-            found.extend(_confirmed(small, first, second))
+            found.extend(_confirmed(described, first, second))
         return found
 
 
@@ -99,40 +99,35 @@ def _rank(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _confirmed(
-    small: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]
+    described: NDArray[np.float16], first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> Iterator[Pair]:
-    likeness = np.empty(len(first), np.float32)
+    scene = np.empty(len(first), np.float32)
+    detail = np.empty(len(first), np.float32)
     for start in range(0, len(first), _CONFIRMED_AT_ONCE):
         piece = slice(start, start + _CONFIRMED_AT_ONCE)
-        likeness[piece] = _likeness(small[first[piece]], small[second[piece]])
-    sure = likeness >= SCENE_MIN
-    first, second, likeness = first[sure], second[sure], likeness[sure]
+        one = described[first[piece]].astype(np.float32)
+        product = one * described[second[piece]]
+        scene[piece] = product[:, :_SCENE].sum(axis=1)
+        detail[piece] = product[:, _SCENE:].sum(axis=1)
+    sure = (scene >= SCENE_MIN) & (detail >= DETAIL_MIN)
+    first, second, scene = first[sure], second[sure], scene[sure]
     near = _rank(first) < NEXT_MAX
-    for one, two, value in zip(first[near], second[near], likeness[near], strict=True):
-        yield Pair(int(one), int(two), float(value))
+    for pair in zip(first[near], second[near], scene[near], strict=True):
+        yield Pair(int(pair[0]), int(pair[1]), float(pair[2]))
 
 
-def _likeness(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Correlation of each pair of thumbnails [n, y, x]; -1 where their detail disagrees."""
-    scene = _correlation(one.astype(np.float32), two.astype(np.float32))
-    sure = np.flatnonzero(scene >= SCENE_MIN)
-    detail = _correlation(_detail(one[sure]), _detail(two[sure]))
-    scene[sure[detail < DETAIL_MIN]] = -1.0
-    return scene
+def _described(grey: NDArray[np.uint8]) -> NDArray[np.float16]:
+    """Thumbnail and its detail, each of mean 0 and length 1: a product of two is a correlation."""
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    detail = cv2.GaussianBlur(small, (0, 0), FINE) - cv2.GaussianBlur(small, (0, 0), COARSE)
+    parts = [_unit(small.ravel()), _unit(detail[RIM:-RIM, RIM:-RIM].ravel())]
+    return np.concatenate(parts).astype(np.float16)
 
 
-def _detail(small: NDArray[np.uint8]) -> NDArray[np.float32]:
-    found = small.astype(np.float32)
-    for image in found:
-        image[:] = cv2.GaussianBlur(image, (0, 0), FINE) - cv2.GaussianBlur(image, (0, 0), COARSE)
-    return found[:, RIM:-RIM, RIM:-RIM]
-
-
-def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each pair [n, y, x]; two constant images agree (1) when both are constant."""
-    a, b = (image.reshape(-1, image.shape[1] * image.shape[2]) for image in (one, two))
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    norms = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    flat = (np.ptp(a, axis=1) < 1e-3) & (np.ptp(b, axis=1) < 1e-3)
-    found = (a * b).sum(axis=1) / np.where(norms > 0, norms, 1.0)
-    return np.where(flat, 1.0, found).astype(np.float32)
+def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean 0 and length 1; what is flat becomes a direction of its own, that all flat share."""
+    values = values - values.mean()
+    length = float(np.linalg.norm(values))
+    if length < 1e-2:
+        return np.full(values.shape, len(values) ** -0.5, np.float32)
+    return np.asarray(values / length, np.float32)
