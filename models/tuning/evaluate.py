@@ -37,7 +37,7 @@ def logits_of(
     """[n, classes] of patches [n, size, size, 3]."""
     inputs = Inputs.of(backbone, next(network.parameters()).device)
     parts = [
-        advance(network, inputs(np.ascontiguousarray(pixels[k : k + TOGETHER]))).cpu()
+        advance(network, inputs(np.array(pixels[k : k + TOGETHER]))).cpu()
         for k in range(0, len(pixels), TOGETHER)
     ]
     return np.asarray(torch.cat(parts).double().numpy())

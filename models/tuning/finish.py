@@ -122,6 +122,7 @@ def complete(
     )
     with Pack.open(pack) as opened:
         made = cards.card(spec, task, backbone, opened.manifest, patches.labels, facts)
+    made = json.loads(json.dumps(made))  # tuples as lists: what is returned is what is written
     files = _written(made, exported, run, room.out)
     return Finished(choice, run, made, files, calibrated.measures, test or None)
 

@@ -57,7 +57,9 @@ MakeSpec = Callable[..., RunSpec]
 
 @pytest.fixture
 def spec() -> MakeSpec:
-    def make(arm: str = "depth:2", seed: int = 0, dtype: str = "float32", **given: object) -> RunSpec:
+    def make(
+        arm: str = "depth:2", seed: int = 0, dtype: str = "float32", **given: object
+    ) -> RunSpec:
         preset = str(given.pop("preset", "modern"))
         given = {"epochs": 3, "batch_size": 13, "variants": 3, **given}
         return RunSpec(
@@ -85,18 +87,26 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.add(member, coded.tobytes())
             cases.append(
                 PackedCase(
-                    case_id=f"case_{index + 1:06d}", subject=f"s{subject}",
-                    roles={"image": member}, label=LABELS.names[truth], split=parts[subject],
-                )  # fmt: skip
+                    case_id=f"case_{index + 1:06d}",
+                    subject=f"s{subject}",
+                    roles={"image": member},
+                    label=LABELS.names[truth],
+                    split=parts[subject],
+                )
             )
         splits = {part: 2 * parts.count(part) for part in ("train", "validation", "test")}
         writer.finish(
             Manifest(
-                task="classification", layout="class_folders", classes=LABELS.names,
-                cases=tuple(cases), members=writer.members, positive="bright",
+                task="classification",
+                layout="class_folders",
+                classes=LABELS.names,
+                cases=tuple(cases),
+                members=writer.members,
+                positive="bright",
                 counts={"files": 48, "cases": 48, "subjects": 24, "excluded": 0},
-                class_counts={"dark": 24, "bright": 24}, splits=splits,
-            )  # fmt: skip
+                class_counts={"dark": 24, "bright": 24},
+                splits=splits,
+            )
         )
     assert zipfile.is_zipfile(path)
     return path

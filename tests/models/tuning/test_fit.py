@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from models.tuning import fit as loop
 from models.tuning import results
@@ -105,9 +106,12 @@ def test_a_checkpoint_of_another_run_is_refused(spec, patches, tiny_weights, tmp
     with pytest.raises(BadDataError, match="belongs to another run"):
         list(
             fit(
-                spec("depth:2", seed=1), patches, weights=tiny_weights, folder=tmp_path,
+                spec("depth:2", seed=1),
+                patches,
+                weights=tiny_weights,
+                folder=tmp_path,
                 checkpoint=checkpoint,
-            )  # fmt: skip
+            )
         )
 
 
@@ -177,8 +181,6 @@ def test_patience_stops_and_the_best_epoch_is_kept(
 
 
 def _tensor(folder: Path, name: str) -> np.ndarray:
-    from safetensors.numpy import load_file
-
     return load_file(folder / "weights.safetensors")[name]
 
 
@@ -258,9 +260,14 @@ def test_the_seed_alone_decides_the_new_head(spec, patches, tiny_weights, tmp_pa
     heads = [
         Witness.of(
             loop.begin(
-                spec(arm, seed=seed), patches, tiny_weights, tmp_path, None, loop.UNCACHED,
+                spec(arm, seed=seed),
+                patches,
+                tiny_weights,
+                tmp_path,
+                None,
+                loop.UNCACHED,
                 loop.quiet,
-            ).tuned  # fmt: skip
+            ).tuned
         ).tuned["classifier.3.weight"]
         for arm, seed in (("depth:1", 0), ("depth:6", 0), ("depth:1", 1))
     ]

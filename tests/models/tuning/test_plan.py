@@ -89,7 +89,7 @@ def test_the_witness_tells_a_trainable_tensor_that_did_not_move() -> None:
     before = Witness.of(tuned)
     with torch.no_grad():
         tuned.network[-1][-1].weight.add_(1.0)
-    with pytest.raises(FreezeError, match="classifier.3.bias"):
+    with pytest.raises(FreezeError, match=r"classifier\.3\.bias"):
         before.proof(Witness.of(tuned))
 
 

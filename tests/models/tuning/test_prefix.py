@@ -1,0 +1,115 @@
+"""The prefix cache: what is stored, when, and that it is exact."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.discovery import backbones
+from models.spec import Numerics
+from models.tuning import prefix
+from models.tuning.patches import PatchSet
+from models.tuning.prefix import Cost, Features, Inputs, PrefixCache, advance, worth
+
+
+@pytest.fixture
+def features(patches: PatchSet, tiny_weights: Path) -> Features:
+    backbone = backbones()["tiny"]
+    network = backbone.build(2, str(tiny_weights)).eval()
+    network = network.to(memory_format=torch.channels_last)
+    inputs = Inputs.of(backbone, torch.device("cpu"))
+    return Features(patches, inputs, network, Numerics("cpu", "float32", 1))
+
+
+def filled(folder: Path, features: Features, borders=range(1, 6), budget=1 << 30) -> PrefixCache:
+    cache = PrefixCache(folder / "prefix", budget, features)
+    cache.ensure(list(borders))
+    return cache
+
+
+def test_maps_are_the_same_bits_in_any_company(features: Features) -> None:
+    pixels = features.patches.pixels(np.arange(40))
+    whole = advance(features.network[:5], features.inputs(pixels))
+    for part in (np.arange(2), np.arange(39, 40), np.array([5, 3, 38, 7, 11])):
+        alone = advance(features.network[:5], features.inputs(pixels[part]))
+        assert torch.equal(alone, whole[part])
+
+
+def test_cached_maps_are_what_the_layers_give(features: Features, tmp_path: Path) -> None:
+    cache = filled(tmp_path, features)
+    flat = np.array([7, 0, 119, 63, 64])  # 40 patches of 3 variants
+    held = np.array([120, 140])  # validation comes after
+    for border in (3, 5):
+        maps = cache.nearest(border)
+        assert maps is not None and maps.border <= border
+        stored = Features(
+            features.patches, features.inputs, features.network, features.numerics, maps
+        )
+        for rows in (flat, held):
+            assert torch.equal(stored.at(border, rows), features.at(border, rows))
+
+
+def test_a_second_arm_reads_what_the_first_stored(
+    features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, features)
+
+    def never(*_: object) -> None:
+        raise AssertionError("a second pass")
+
+    monkeypatch.setattr(prefix, "probe", never)
+    assert filled(tmp_path, features, [3, 4]).nearest(4) is not None
+
+
+def test_a_reboot_voids_the_cache(
+    features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = filled(tmp_path, features, [5])
+    assert cache.nearest(5) is not None
+    monkeypatch.setattr(prefix, "boot", lambda: "another start")
+    assert cache.nearest(5) is None
+
+
+def test_other_weights_have_another_cache(features: Features, tmp_path: Path) -> None:
+    filled(tmp_path, features, [5])
+    with torch.no_grad():
+        features.network[0][0].weight.mul_(1.01)
+    assert PrefixCache(tmp_path / "prefix", 1 << 30, features).nearest(5) is None
+
+
+def test_the_budget_keeps_the_borders_nearest_the_output(
+    features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefix, "worth", lambda cost: True)
+    per_patch = {5: 64 * 8 * 8 * 4, 4: 48 * 8 * 8 * 4}
+    budget = (per_patch[5] + per_patch[4]) * len(features.patches)
+    cache = filled(tmp_path, features, budget=budget)
+    stored = {
+        int(marker.stem)
+        for marker in (tmp_path / "prefix").rglob("*.json")
+        if json.loads(marker.read_text())["stored"]
+    }
+    assert stored == {4, 5}
+    assert cache.nearest(3) is None
+    assert filled(tmp_path / "none", features, budget=10).nearest(5) is None
+
+
+def test_maps_that_outweigh_the_patch_are_kept_only_if_slow_to_make() -> None:
+    def cost(seconds: float, size: int) -> Cost:
+        return Cost(seconds, size, 150_000, (1,), "float32", "float32")
+
+    assert worth(cost(0.0, 5_000))  # near the output: always
+    assert worth(cost(0.003, 800_000))  # 2 ms to move
+    assert not worth(cost(0.001, 800_000))
+
+
+def test_a_full_disk_costs_time_and_no_run(
+    features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(prefix, "reserve", full)
+    assert filled(tmp_path, features).nearest(5) is None
