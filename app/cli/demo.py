@@ -141,7 +141,7 @@ def tour(api: Api, data: Path, pictures: Path) -> dict[str, Any]:
 
 def _unseen(folder: Path) -> list[Path]:
     """One new frame of each truth, from patients that the sweep has not met."""
-    frames = write_phantoms(folder, 12, seed=1)
+    frames = write_phantoms(folder, 1, seed=1)
     return sorted({frame.parent.name: frame for frame in frames if frame.suffix != ".csv"}.values())
 
 

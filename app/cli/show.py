@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +23,7 @@ SHOWN_MOST = 10  # problems or warnings, before "and n more"
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Prints one table; a column that starts with `>` is set to the right."""
-    drawn = Table(title=title, title_justify="left", header_style="bold")
+    drawn = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for column in columns:
         drawn.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
     for row in rows:
@@ -39,13 +40,13 @@ def state(name: str) -> Text:
 
 
 def interval(measured: Json | None) -> str:
-    """`0.931 [0.902, 0.958]`, or a dash where nothing was measured."""
+    """`0.931 [0.902, 0.958]`, starred when from few subjects; a dash: nothing was measured."""
     if not measured or measured.get("value") is None:
         return "-"
     value = f"{measured['value']:.3f}"
     if measured.get("low") is None:
         return value
-    few = " (few subjects)" if measured.get("few_subjects") else ""
+    few = "*" if measured.get("few_subjects") else ""
     return f"{value} [{measured['low']:.3f}, {measured['high']:.3f}]{few}"
 
 
@@ -85,10 +86,12 @@ def runs(sweep: Json) -> None:
     """The table of depths: what each arm reached on validation, and at what cost."""
     chosen = (sweep.get("recommendation") or {}).get("run_id")
     rows: list[Sequence[object]] = []
-    name = "validation"
+    name, starred = "validation", False
+    several = len({run.get("seed") for run in sweep["runs"]}) > 1
     for run in sweep["runs"]:
         found, value = headline(run.get("validation") or {})
         name = f"validation {found}" if found else name
+        starred = starred or bool(value and value.get("few_subjects"))
         rows.append(
             (
                 Text(run["arm"], style="bold green" if run["id"] == chosen else ""),
@@ -96,12 +99,15 @@ def runs(sweep: Json) -> None:
                 interval(value),
                 f"{run.get('seconds') or 0:.1f}",
                 f"{run.get('trainable_parameters') or 0:,}",
-                run.get("seed"),
-                "<- recommended" if run["id"] == chosen else (run.get("stop_reason") or ""),
+                *([run["seed"]] if several else []),
+                "<- chosen" if run["id"] == chosen else (run.get("stop_reason") or ""),
             )
         )
-    columns = ("arm", "state", name, ">seconds", ">trainable", ">seed", "")
+    seeds = [">seed"] if several else []
+    columns = ("arm", "state", name, ">seconds", ">trainable", *seeds, "")
     table(f"Sweep {sweep['id']} on {sweep['backbone']}", columns, rows)
+    if starred:
+        out.print("* few subjects: the interval is rough")
 
 
 def recommendation(sweep: Json) -> None:
@@ -119,7 +125,8 @@ def recommendation(sweep: Json) -> None:
     if alike := chosen.get("not_distinguished"):
         said = ", ".join(f"{arm['arm']} (p = {arm['p']:.2f})" for arm in alike)
         out.print(f"  could not be told apart: {said}; that does not make them equal")
-    for name, value in (chosen.get("test") or {}).items():
+    name, value = headline(chosen.get("test") or {})
+    if value:
         out.print(f"  test part, opened once: {name} {interval(value)}")
     if not chosen.get("test"):
         out.print("  no test part: the figures above are from validation, and flatter")

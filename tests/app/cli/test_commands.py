@@ -103,7 +103,7 @@ def test_a_list_that_is_none_is_named() -> None:
 def test_the_table_of_depths_names_the_choice_its_interval_and_its_reason() -> None:
     said = run(Service(sweeps_swp_1=SWEEP), "sweeps", "show", "swp_1")
     line = next(line for line in said.splitlines() if "run_1" in line or "depth:1 " in line)
-    for part in ("0.861 [0.812, 0.900]", "9.1", "3,843", "<- recommended"):
+    for part in ("0.861 [0.812, 0.900]", "9.1", "3,843", "<- chosen"):
         assert part in line
     assert "plateau" in next(line for line in said.splitlines() if "scratch" in line)
     assert "because: the only depth there is" in said
@@ -157,7 +157,7 @@ def test_an_interval_says_when_it_rests_on_few_subjects() -> None:
     assert show.interval({"value": None}) == "-"
     assert show.interval({"value": 0.5}) == "0.500"
     few = {"value": 0.9316, "low": 0.9, "high": 0.96, "few_subjects": True}
-    assert show.interval(few) == "0.932 [0.900, 0.960] (few subjects)"
+    assert show.interval(few) == "0.932 [0.900, 0.960]*"
 
 
 def test_deploying_uses_the_models_own_task_as_the_name() -> None:
