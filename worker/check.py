@@ -23,7 +23,7 @@ from models.ingest import Limits, ingest
 from models.ledger import LedgerEntry, RejectedError
 from models.pack import Manifest
 from worker.alive import InterruptedWork, Lease, patiently
-from worker.failures import digest_of
+from worker.failures import failure_of
 from worker.tether import Tether, tie
 
 log = logging.getLogger(__name__)
@@ -68,10 +68,9 @@ def check(tether: Tether, attempt: int) -> None:
             # The edge where an exception becomes a word (DESIGN: typed failures); the trace stays
             # in the log, its digest is what a user can report.
             log.exception("%s: the check failed", dataset.id)
-            problem = {"file": None, "code": "bug", "detail": digest_of(error)}
-            refuse(
-                dataset, attempt, [problem], [], failure={"code": "bug", "detail": digest_of(error)}
-            )
+            failure = failure_of(error)
+            problem = {"file": None, **failure}
+            refuse(dataset, attempt, [problem], [], failure=dict(failure))
             return
         accept(dataset, attempt, lease, out, manifest, ledger)
 

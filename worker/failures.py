@@ -1,5 +1,6 @@
 """What a failure is called in the table: a code, a sentence without patient data, a digest."""
 
+import errno
 import hashlib
 import traceback
 
@@ -11,3 +12,11 @@ def digest_of(error: BaseException) -> str:
     digest = hashlib.sha256("|".join([type(error).__name__, *place]).encode()).hexdigest()[:12]
     where = place[-1] if place else "nowhere"
     return f"{type(error).__name__} in {where} (trace {digest}; the worker's log has it in full)"
+
+
+def failure_of(error: BaseException) -> dict[str, str]:
+    """An error that nobody foresaw, as the row keeps it; a full disk is the machine's, no bug."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        way_out = "free some disk below LAYERTUNE_VAR or lower LAYERTUNE_CACHE_MAX_BYTES"
+        return {"code": "disk_full", "detail": f"no space was left on the disk: {way_out}"}
+    return {"code": "bug", "detail": digest_of(error)}

@@ -17,9 +17,10 @@ from app.db import lifecycle
 from app.db.lifecycle import LeaseLostError, Work
 from app.db.tables import Finish, Registration, Run, Sweep
 from app.settings import settings
+from models.choice import NothingToChooseError
 from models.tuning.errors import TuningError
 from worker.alive import InterruptedWork, Lease, patiently
-from worker.failures import digest_of
+from worker.failures import failure_of
 from worker.finishing import finish, register
 from worker.tether import Tether, tie
 from worker.training import train
@@ -102,9 +103,11 @@ def perform(claimed: Claimed, tether: Tether) -> None:
         fail(claimed, {"code": error.code, "detail": str(error)})
     except MemoryError:
         fail(claimed, {"code": "out_of_memory", "detail": "this machine's memory does not suffice"})
+    except NothingToChooseError as error:
+        fail(claimed, {"code": "nothing_to_choose", "detail": str(error)})
     except Exception as error:  # the edge where an exception becomes a word in the table
         log.exception("%s failed", claimed.row_id)
-        fail(claimed, {"code": "bug", "detail": digest_of(error)})
+        fail(claimed, failure_of(error))
 
 
 def wish_for(run_id: str) -> Callable[[Session], str | None]:

@@ -15,7 +15,7 @@ from app.settings import settings
 from worker import jobs
 from worker.alive import InterruptedWork, Lease, patiently
 from worker.children import stopping
-from worker.failures import digest_of
+from worker.failures import failure_of
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def predict(prediction_id: str) -> None:
         log.exception("%s: left to its lease", prediction_id)
     except Exception as error:  # the edge where an exception becomes a word in the table
         log.exception("%s failed", prediction_id)
-        failure = {"code": "bug", "detail": digest_of(error)}
+        failure = failure_of(error)
 
         def end(session: Session) -> None:
             lifecycle.end(session, Prediction, prediction_id, attempt, "failed", failure=failure)

@@ -1,0 +1,35 @@
+"""What a failure is called: a code and a place, never what an error quoted."""
+
+import errno
+
+from worker.children import how_it_ended
+from worker.failures import failure_of
+
+
+def broken(message: str) -> Exception:
+    try:
+        raise ValueError(message)
+    except ValueError as error:
+        return error
+
+
+def test_a_bug_is_named_by_its_place_and_not_by_its_words() -> None:
+    found = failure_of(broken("cannot read Mustermann_1961.png"))
+    assert found["code"] == "bug"
+    assert "Mustermann" not in found["detail"]
+    assert "ValueError in test_failures.py:broken:" in found["detail"]
+
+
+def test_the_same_bug_has_the_same_digest_whatever_it_said() -> None:
+    assert failure_of(broken("one")) == failure_of(broken("another"))
+
+
+def test_a_full_disk_is_no_bug() -> None:
+    found = failure_of(OSError(errno.ENOSPC, "No space left on device"))
+    assert found["code"] == "disk_full"
+    assert "LAYERTUNE_CACHE_MAX_BYTES" in found["detail"]
+
+
+def test_an_exit_status_is_told_in_words() -> None:
+    assert how_it_ended(-9) == "the process was killed by SIGKILL, as when memory runs out"
+    assert how_it_ended(1) == "the process exited with status 1"
