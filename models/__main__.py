@@ -23,8 +23,7 @@ from models.discovery import backbones, tasks
 from models.imaging.frames import decode
 from models.inference import predict as serving
 from models.inference import runtime
-from models.ingest import RejectedError, ingest
-from models.member import Limits
+from models.ingest import Limits, RejectedError, ingest
 from models.pack import MANIFEST, Pack
 from models.spec import PRESETS, Numerics, Recipe, RunSpec, recipe
 from models.splits import floor_problems

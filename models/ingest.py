@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 
 from models import splits
-from models.archive import open_archive
-from models.arrivals import Arrival, Arrivals
-from models.duplicates import Pair
+from models.door.archive import open_archive
+from models.door.arrivals import Arrival, Arrivals
+from models.door.duplicates import Pair
+from models.door.member import Limits
+from models.door.recognition import Recognised, check_labels, recognise
+from models.door.remarks import on_conversions, on_duplicates, on_splits, per_label, remark
+from models.door.subjects import subjects
 from models.ledger import LedgerEntry, Problem, RejectedError, rejected
-from models.member import Limits
 from models.pack import Manifest, PackedCase, writing
-from models.recognition import Recognised, check_labels, recognise
-from models.remarks import on_conversions, on_duplicates, on_splits, per_label, remark
-from models.subjects import subjects
 from models.task import Task
 
 __all__ = ["LedgerEntry", "Limits", "RejectedError", "Tick", "ingest"]

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.door.member import safe_name
+from models.door.table import Row, read_table
 from models.layout import Found, Item, Layout, Tree, leftover, split_word
 from models.ledger import LedgerEntry, RejectedError, rejected
-from models.member import safe_name
-from models.table import Row, read_table
 
 EXAMPLE = """\
 metadata.csv          file_name,label,subject,split,spacing_mm

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.archive import Archive, CorruptMemberError, open_archive
+from models.door.archive import Archive, CorruptMemberError, open_archive
+from models.door.member import Limits
 from models.ledger import RejectedError
-from models.member import Limits
 from tests.models.ingest.uploads import KINDS, packed, tarred, written, zipped
 
 FILES = {"a/one.png": b"1" * 700, "b/two.png": b"2" * 10, "three.txt": b""}
@@ -240,7 +240,7 @@ def read_all(archive: Archive) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.duplicates import NEXT_MAX, Pair, Thumbnails
+from models.door.duplicates import NEXT_MAX, Pair, Thumbnails
+from models.door.subjects import subjects
 from models.layout import Item
-from models.subjects import subjects
 from tests.models.ingest.uploads import pixels
 
 Pixels = NDArray[np.uint8]

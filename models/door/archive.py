@@ -17,10 +17,10 @@ from typing import IO, BinaryIO
 
 import zstandard
 
-from models.archive_tar import TarMembers, is_tar
-from models.archive_zip import CorruptMemberError, ZipMembers
+from models.door.archive_tar import TarMembers, is_tar
+from models.door.archive_zip import CorruptMemberError, ZipMembers
+from models.door.member import Limits, Member
 from models.ledger import LedgerEntry, RejectedError, rejected
-from models.member import Limits, Member
 
 __all__ = ["Archive", "CorruptMemberError", "Limits", "open_archive"]
 

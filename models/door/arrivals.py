@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.archive import Archive, CorruptMemberError
 from models.case import Pixels
-from models.duplicates import Thumbnails
+from models.door.archive import Archive, CorruptMemberError
+from models.door.duplicates import Thumbnails
+from models.door.member import Limits
 from models.imaging.frames import UnreadableError, decode
 from models.imaging.masks import read_mask
 from models.imaging.plain import plain_bytes, png
 from models.layout import Item
 from models.ledger import Fate, LedgerEntry
-from models.member import Limits
 from models.pack import PackWriter
 from models.task import Task
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from models.duplicates import Pair
+from models.door.duplicates import Pair
 from models.layout import Item
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from models import discovery
-from models.archive import Archive, CorruptMemberError
+from models.door.archive import Archive, CorruptMemberError
 from models.layout import Found, Item, Layout, Tree, is_document, suffix
 from models.ledger import LedgerEntry, RejectedError, rejected
 from models.task import Task

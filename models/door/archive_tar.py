@@ -5,8 +5,8 @@ import tarfile
 from collections.abc import Iterator
 from typing import IO, BinaryIO
 
+from models.door.member import Limits, Member, safe_name
 from models.ledger import RejectedError, rejected
-from models.member import Limits, Member, safe_name
 
 _HEADER_MAX = 2**20  # no honest header is longer; a long name or pax record could claim gigabytes
 _BROKEN = (tarfile.TarError, ValueError, OverflowError, RecursionError, EOFError, IndexError)

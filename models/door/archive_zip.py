@@ -6,8 +6,8 @@ import zipfile
 import zlib
 from typing import IO, BinaryIO
 
+from models.door.member import Limits, Member, safe_name
 from models.ledger import rejected
-from models.member import Limits, Member, safe_name
 
 _UTF8 = 0x800  # general purpose bit 11: the name is UTF-8
 _ENCRYPTED = 0x1 | 0x40

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from models.duplicates import Pair
+from models.door.duplicates import Pair
 from models.pack import PackedCase
 from models.splits import SPLITS
 
