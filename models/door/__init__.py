@@ -1,0 +1,1 @@
+"""What happens to an upload at the door, step by step; models.ingest puts the steps in order."""
