@@ -28,7 +28,7 @@ class Facts:
     trainable_parameters: int
     validation: Json  # metric -> {"value", "low", "high"}
     test: Json | None
-    test_opened: int  # how often this data set's test part has been opened, this time included
+    test_opened: int  # openings of this data set's test part, this one included
     operating_points: Sequence[OperatingPoint]
     calibration: Json
     digests: Json  # file -> sha256

@@ -87,10 +87,11 @@ def finish(
 
 def complete(
     run: FinishedRun, pack: Path, room: Room, *,
-    choice: Choice | None = None, test_opened: int = 1, tick: Tick = quiet,
+    choice: Choice | None = None, test_opened: int | None = None, tick: Tick = quiet,
 ) -> Finished:  # fmt: skip
     """A model of one run: calibrated on validation at its true prevalence, measured on test,
-    exported, verified, described. Without `choice`: a run registered by hand.
+    exported, verified, described. Without `choice`: a run registered by hand; without
+    `test_opened` the test part stays shut.
     """
     spec, task, backbone = run.spec, tasks()[run.spec.task], backbones()[run.spec.backbone]
     room.out.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,11 @@ def complete(
     )  # fmt: skip
     network = network_of(spec, run.weights)
     calibrated = calibrate(validation_logits(network, backbone, patches, tick), patches, task)
-    test = evaluate(spec, run.weights, pack, task, temperature=calibrated.temperature, tick=tick)
+    test: list[Measure] = []
+    if test_opened is not None:
+        test = evaluate(
+            spec, run.weights, pack, task, temperature=calibrated.temperature, tick=tick
+        )
     tick("exporting", 0, 1)
     exported = export(
         network, backbone, calibrated.temperature, patches.validation, room.out / "model.onnx"
@@ -112,7 +117,7 @@ def complete(
         trainable_parameters=run.result.trainable_parameters,
         validation=intervals(calibrated.measures, task, patches),
         test=intervals(test, task, patches) if test else None,
-        test_opened=test_opened if test else 0,
+        test_opened=test_opened or 0,
         operating_points=operating_points(calibrated.measures, patches.labels, task.points),
         calibration=calibrated.record,
         digests={"weights.safetensors": _sha256(run.weights), "model.onnx": exported.sha256},
