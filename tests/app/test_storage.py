@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app import storage_s3
 from app.settings import settings
 from app.storage import Files
+from app.storage import s3 as storage_s3
 from app.storage import store as store_of
 
 

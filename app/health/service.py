@@ -1,11 +1,13 @@
 """Whether the service can work now: computed when asked, never remembered."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import redis
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -102,3 +104,23 @@ def work(session: Session) -> Iterable[tuple[str, str, int]]:
         rows = session.execute(select(table.state, func.count()).group_by(table.state))
         for state, count in rows:
             yield table.__tablename__, state, count
+
+
+class Rows(Collector):
+    """Gauges read from the tables when asked, so that every replica says the same."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        rows = GaugeMetricFamily("layertune_rows", "Rows by state", labels=["table", "state"])
+        for table, state, count in work(self.session):
+            rows.add_metric([table, state], count)
+        yield rows
+        alive = served(self.session)
+        queues = GaugeMetricFamily(
+            "layertune_queue_served", "1 if a worker of the queue was heard of", labels=["queue"]
+        )
+        for queue in sorted(set(QUEUES.values())):
+            queues.add_metric([queue], float(queue in alive))
+        yield queues

@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from app.storage_folder import CHUNK, checked
+from app.storage.folder import CHUNK, checked
 
 PART = 16 * 2**20  # S3 wants 5 MiB or more, and at most 10,000 parts: 160 GB
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})

@@ -1,20 +1,15 @@
 """Routes for those who run the service: health, metrics, version."""
 
 import platform
-from collections.abc import Iterator
 from importlib import metadata
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
 
 from app.deps import ReadSession, Viewer
 from app.errors import Unavailable
-from app.health import CHECKS, missing, served, work
-from app.queue import QUEUES
+from app.health.service import CHECKS, Rows, missing
 from app.replies import ProblemBody, drawn
 
 router = APIRouter(tags=["health"])
@@ -68,26 +63,6 @@ async def version() -> ServiceVersion:
         api="v1",
         python=platform.python_version(),
     )
-
-
-class Rows(Collector):
-    """Gauges read from the tables when asked, so that every replica says the same."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        rows = GaugeMetricFamily("layertune_rows", "Rows by state", labels=["table", "state"])
-        for table, state, count in work(self.session):
-            rows.add_metric([table, state], count)
-        yield rows
-        alive = served(self.session)
-        queues = GaugeMetricFamily(
-            "layertune_queue_served", "1 if a worker of the queue was heard of", labels=["queue"]
-        )
-        for queue in sorted(set(QUEUES.values())):
-            queues.add_metric([queue], float(queue in alive))
-        yield queues
 
 
 @router.get("/metrics", operation_id="get_metrics", response_class=Response)

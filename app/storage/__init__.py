@@ -8,8 +8,8 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from app.settings import settings
-from app.storage_folder import Folder
-from app.storage_s3 import Bucket
+from app.storage.folder import Folder
+from app.storage.s3 import Bucket
 
 
 class Sink(Protocol):

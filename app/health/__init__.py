@@ -1,0 +1,1 @@
+"""Health, metrics, version: for those who run the service."""
