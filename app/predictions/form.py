@@ -103,7 +103,7 @@ def _name(head: bytes) -> str:
         raise _malformed()
     for key, quoted, token in _PARAMETER.findall(head, disposition.end()):
         if key.lower() == b"name":
-            return (quoted or token).decode("utf-8", "replace")
+            return str(quoted or token, "utf-8", "replace")
     raise _malformed()
 
 
