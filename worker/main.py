@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import (  # type: ignore[import-untyped]  # ships no types
+    worker_ready,
+    worker_shutting_down,
+)
 
 from app.queue import QUEUES, queue
 from app.settings import settings

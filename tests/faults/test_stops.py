@@ -10,7 +10,7 @@ from tests.faults.test_kills import run_until_middle
 def test_a_cancelled_sweep_is_cancelled_and_never_failed(stack: Stack) -> None:
     sweep_id = run_until_middle(stack)
     assert stack.client.post(f"/v1/sweeps/{sweep_id}/cancel").status_code == 202
-    assert stack.ended(sweep_id, 15)["state"] == "cancelled"
+    assert stack.ended(sweep_id, 40)["state"] == "cancelled"
     states = {run["state"] for run in stack.get(f"/v1/sweeps/{sweep_id}")["runs"]}
     assert states <= {"cancelled", "succeeded"}
     assert "cancelled" in states
@@ -21,7 +21,7 @@ def test_a_paused_sweep_holds_and_goes_on_to_the_same_weights(
 ) -> None:
     sweep_id = run_until_middle(stack)
     assert stack.client.post(f"/v1/sweeps/{sweep_id}/pause").status_code == 202
-    stack.until(lambda: stack.state(sweep_id) == "paused", 15)
+    stack.until(lambda: stack.state(sweep_id) == "paused", 40)
     held = stack.epochs(sweep_id)
     assert stack.client.post(f"/v1/sweeps/{sweep_id}/resume").status_code == 202
     assert stack.ended(sweep_id)["state"] == "succeeded"
