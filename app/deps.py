@@ -26,7 +26,8 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API ke
 def at_least(role: str) -> Callable[..., Caller]:
     """A dependency that answers the caller, or 403 if its role is below `role`."""
 
-    def caller(request: Request, _: Annotated[object, Security(_bearer)]) -> Caller:
+    # async, as it waits for nothing: a thread for it would cost more than all it does.
+    async def caller(request: Request, _: Annotated[object, Security(_bearer)]) -> Caller:
         found = getattr(request.state, "caller", None)
         if not isinstance(found, Caller):
             raise Unauthorised("give an API key: Authorization: Bearer lt_…")
@@ -79,7 +80,13 @@ def _write(request: Request) -> Iterator[Session]:
 # commit that fails is never answered with 200 (DESIGN, trap 1).
 ReadSession = Annotated[Session, Depends(_read, scope="function")]
 WriteSession = Annotated[Session, Depends(_write, scope="function")]
-FilesDep = Annotated[Files, Depends(files)]
+
+
+async def _files() -> Files:
+    return files()
+
+
+FilesDep = Annotated[Files, Depends(_files)]
 
 
 async def _body_digest(request: Request) -> str:

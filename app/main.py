@@ -43,11 +43,12 @@ def create_app() -> FastAPI:
     )
     replies.install(app)
     for router in (
+        # First, as routes are tried in this order and this one has no time to lose.
+        predictions.make_router(list(discovery.tasks().values())),
         catalogue.router,
         datasets.router,
         sweeps.router,
         registry.router,
-        predictions.make_router(list(discovery.tasks().values())),
         keys.router,
         health.router,
     ):
