@@ -1,7 +1,7 @@
 """What a route may ask for: the caller in a role, a session, the files, the page asked for."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request, Security
@@ -24,10 +24,9 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API ke
 
 
 def at_least(role: str) -> Callable[..., Caller]:
-    """A dependency that answers the caller, or 403 if its role is below `role`."""
+    """A function that answers a request's caller, or raises 403 if its role is below `role`."""
 
-    # async, as it waits for nothing: a thread for it would cost more than all it does.
-    async def caller(request: Request, _: Annotated[object, Security(_bearer)]) -> Caller:
+    def caller(request: Request, _: object = None) -> Caller:
         found = getattr(request.state, "caller", None)
         if not isinstance(found, Caller):
             raise Unauthorised("give an API key: Authorization: Bearer lt_…")
@@ -38,10 +37,20 @@ def at_least(role: str) -> Callable[..., Caller]:
     return caller
 
 
-Viewer = Annotated[Caller, Depends(at_least("viewer"))]
-Clinician = Annotated[Caller, Depends(at_least("clinician"))]
-Researcher = Annotated[Caller, Depends(at_least("researcher"))]
-Admin = Annotated[Caller, Depends(at_least("admin"))]
+def _dependency(role: str) -> Callable[..., Awaitable[Caller]]:
+    check = at_least(role)
+
+    # async, as it waits for nothing: a thread for it would cost more than all it does.
+    async def caller(request: Request, _: Annotated[object, Security(_bearer)]) -> Caller:
+        return check(request)
+
+    return caller
+
+
+Viewer = Annotated[Caller, Depends(_dependency("viewer"))]
+Clinician = Annotated[Caller, Depends(_dependency("clinician"))]
+Researcher = Annotated[Caller, Depends(_dependency("researcher"))]
+Admin = Annotated[Caller, Depends(_dependency("admin"))]
 
 
 def record(
