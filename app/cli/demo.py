@@ -28,7 +28,7 @@ from models.discovery import tasks
 
 TASK = "frame_quality"
 VIDEOS = 16
-SWEEP = {"backbone": "tiny", "recipe": {"epochs": 6, "batch_size": 32}, "name": "demo"}
+SWEEP = {"backbone": "tiny", "recipe": {"epochs": 5, "batch_size": 32}, "name": "demo"}
 READY_S = 60
 STOP_S = 25  # `up` promises 20
 
