@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.deps import Viewer, at_least
+from app.deps import Caller, Clinician, Viewer
 from app.errors import NotFound
 from app.predictions import records, schemas, service
 from app.predictions.answering import Answered, Asked, encode
@@ -28,7 +28,6 @@ WAIT_MAX_S = 60.0
 POLL_S = (0.05, 0.5)  # first and longest pause between two looks at a row
 Result = TypeVar("Result")
 
-_clinician = at_least("clinician")
 # Decoding and drawing hold a core; the engine's own threads hold the cores while these wait.
 _pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 2, thread_name_prefix="predict")
 
@@ -60,10 +59,9 @@ def prefers_async(prefer: str) -> bool:
     return "respond-async" in (wish.strip() for wish in wishes)
 
 
-async def _predict(task: Task, request: Request) -> Response:
+async def _predict(task: Task, request: Request, caller: Caller) -> Response:
     """Answers one image. The key was checked before a byte of the body is read (app.gate)."""
     begun = time.perf_counter()
-    caller = _clinician(request, None)
     prediction_id = service.new_id()
     headers, workspace = request.headers, caller.workspace
     spool = partial(service.spool, prediction_id)
@@ -112,12 +110,12 @@ def _repeatable(reply: service.Reply) -> Response:
     return _sent(reply.body["prediction_id"], encode(reply.body), picture=False)
 
 
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+Endpoint = Callable[[Request, Clinician], Coroutine[Any, Any, Response]]
 
 
 def _endpoint(task: Task) -> Endpoint:
-    async def predict(request: Request) -> Response:
-        return await _predict(task, request)
+    async def predict(request: Request, caller: Clinician) -> Response:
+        return await _predict(task, request, caller)
 
     return predict
 

@@ -140,5 +140,5 @@ def responses(task: Task) -> dict[int | str, dict[str, Any]]:
 
 
 def operation(task: Task) -> dict[str, Any]:
-    """What FastAPI cannot see of the operation: its form, its headers, its key."""
-    return {"requestBody": form(task), "parameters": HEADERS, "security": [{"key": []}]}
+    """What FastAPI cannot see of the operation: its form and its headers."""
+    return {"requestBody": form(task), "parameters": HEADERS}
