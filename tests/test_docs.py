@@ -162,7 +162,7 @@ def test_a_link_leads_somewhere(path: Path, target: str) -> None:
 
 
 def test_files_named_in_backticks_exist() -> None:
-    named = re.compile(r"`((?:app|models|worker|tests|docs|migrations)/[\w/]+\.(?:py|md))`")
+    named = re.compile(r"`((?:app|models|worker|tests|docs|migrations)/[\w/]+(?:\.(?:py|md)|/))`")
     for path in [*DECISIONS, DOCS / "architecture.md", ROOT / "README.md"]:
         for name in named.findall(path.read_text()):
             assert (ROOT / name).exists(), f"{path.name}: {name}"
