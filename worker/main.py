@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from celery.signals import (  # type: ignore[import-untyped]  # ships no types
+from celery.signals import (
     worker_ready,
     worker_shutting_down,
 )

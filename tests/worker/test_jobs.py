@@ -60,7 +60,7 @@ def test_a_third_loss_with_the_worker_alive_says_how_it_ended(
     dataset_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STUBBORN", "dies")
-    monkeypatch.setattr("app.db.lifecycle.WAITS_S", (0, 0, 0))
+    monkeypatch.setattr("app.db.lifecycle.leases.WAITS_S", (0, 0, 0))
     for _ in range(3):
         jobs.tend(STUBBORN, dataset_id)
     found = row(dataset_id)

@@ -75,7 +75,7 @@ def test_what_a_killed_stack_left_behind_is_ended(tmp_path: Path) -> None:
     assert child.process is not None
     assert len(list(pids.folder().glob("sleeper-*.pid"))) == 1
     assert pids.end_left_behind(1) == 1
-    assert not psutil.pid_exists(child.process.pid)
+    child.process.wait(5)
     assert list(pids.folder().glob("*.pid")) == []
 
 
