@@ -1,6 +1,6 @@
 """torchvision's AlexNet: another network than the paper's (fewer filters, no LRN, no groups)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.backbone import Backbone, Weights
 from models.backbones.loading import load
@@ -13,9 +13,9 @@ def build(classes: int, init: str | None) -> "nn.Sequential":
     from collections import OrderedDict
 
     from torch import nn
-    from torchvision.models import alexnet
+    from torchvision.models import alexnet  # type: ignore[import-untyped]  # has no stubs
 
-    net = alexnet(weights=None, num_classes=classes)
+    net: Any = alexnet(weights=None, num_classes=classes)
     conv, full = net.features, net.classifier
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv1"] = conv[0:3]

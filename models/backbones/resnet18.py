@@ -1,6 +1,6 @@
 """ResNet-18 (He et al. 2016) by torchvision, in six layers: the stem, four stages, the head."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.backbone import Backbone, Weights
 from models.backbones.loading import load
@@ -13,9 +13,9 @@ def build(classes: int, init: str | None) -> "nn.Sequential":
     from collections import OrderedDict
 
     from torch import nn
-    from torchvision.models import resnet18
+    from torchvision.models import resnet18  # type: ignore[import-untyped]  # has no stubs
 
-    net = resnet18(weights=None, num_classes=classes)
+    net: Any = resnet18(weights=None, num_classes=classes)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["stem"] = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
     for k in range(1, 5):
