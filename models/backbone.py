@@ -1,4 +1,4 @@
-"""A backbone: an ordered row of named layers, input to output. One file in models/backbones each."""
+"""A backbone: a row of named layers from input to output. One file in models/backbones each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

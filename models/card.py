@@ -40,7 +40,7 @@ class Facts:
 def card(
     spec: RunSpec, task: Task, backbone: Backbone, manifest: Manifest, labels: Labels, facts: Facts
 ) -> Json:
-    """JSON for people and programs; no cases, no file names and no times, only what the model is."""
+    """JSON for people and programs: what the model is; no cases, file names or times."""
     arm = parse(spec.arm, len(backbone.layers))
     plan = zip(backbone.layers, rates(arm, backbone.layers, spec.recipe), strict=True)
     points = [asdict(point) for point in facts.operating_points]

@@ -92,13 +92,15 @@ def choose(
     bootstrap standard errors of that loss and at most `max_loss`.
 
     `value` is `stats.headline(task, labels)`; measures are those on validation, same cases for all.
-    Only runs on the largest fraction count; an arm's seeds are averaged. Scratch is compared, never
-    recommended. `not_distinguished` lists the arms beside the recommended and the best one whose
-    loss to the best has p >= 0.05 (two-sided, not corrected for the number of arms).
+    Only runs on the largest fraction count; an arm's seeds are averaged. Scratch is compared, and
+    recommended only where no depth was asked for. `not_distinguished` lists the arms beside the
+    recommended and the best one whose loss to the best has p >= 0.05 (two-sided, not corrected
+    for the number of arms).
     Raises NothingToChooseError when no depth can be compared.
     """
     arms = _arms(measures_by_run, outcomes, value, resamples, seed)
-    depths = [arm for arm in arms if not arm.scratch]
+    only_scratch = all(run.scratch for run in outcomes)
+    depths = [arm for arm in arms if only_scratch or not arm.scratch]
     if not depths:
         raise NothingToChooseError("no depth run of the sweep succeeded with a defined headline")
     best = max(depths, key=lambda arm: (arm.replicates.point, -arm.depth))
@@ -208,6 +210,8 @@ class _Said:
 
     def _main(self) -> str:
         depths = [arm for arm in self.arms if not arm.scratch]
+        if self.chosen.scratch:
+            return f"no depth was asked for: scratch is the only arm, {self.subjects} subjects"
         if len(depths) == 1:
             return f"the only depth there is to choose from, {self.subjects} subjects"
         if self.chosen is not self.best:
@@ -247,10 +251,14 @@ class _Said:
         if scratch is None or scratch.replicates.point <= self.chosen.replicates.point:
             return None
         gain = stats.compare(scratch.replicates, self.chosen.replicates)
+        told = (
+            "the pre-trained weights do not help here"
+            if gain.p < SIGNIFICANT
+            else "too little data to tell whether the pre-trained weights help"
+        )
         return (
             f"scratch is better on validation ({scratch.replicates.point:.3f} against "
-            f"{self.chosen.replicates.point:.3f}, p {gain.p:.2g}): the pre-trained weights do "
-            "not help here"
+            f"{self.chosen.replicates.point:.3f}, p {gain.p:.2g}): {told}"
         )
 
     def _width(self) -> str | None:

@@ -13,7 +13,7 @@ from models.door.duplicates import Pair
 from models.door.member import Limits
 from models.door.recognition import Recognised, check_labels, recognise
 from models.door.remarks import on_conversions, on_duplicates, on_splits, per_label, remark
-from models.door.subjects import subjects
+from models.door.subjects import inseparable, subjects
 from models.ledger import LedgerEntry, Problem, RejectedError, rejected
 from models.pack import Manifest, PackedCase, writing
 from models.task import Task
@@ -85,7 +85,8 @@ def _manifest(
     if not taken:
         raise rejected("no_cases", "no file of the archive became a case; see the ledger")
     of_case = subjects([arrival.item for arrival in taken], pairs)
-    parts, origin = _split(taken, of_case, seed)
+    given = any(arrival.item.split for arrival in taken)
+    parts, origin = _split(taken, of_case if given else inseparable(of_case, pairs), seed)
     cases = tuple(
         PackedCase(
             case_id=arrival.case_id,

@@ -69,3 +69,22 @@ def _free_prefix(given: set[str]) -> str:
     while any(subject.startswith(prefix) for subject in given):
         prefix = f"unnamed_{prefix}"
     return prefix
+
+
+def inseparable(of_case: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
+    """For each case the first of the subjects that near-duplicates tie together, its own included.
+
+    Given subjects are kept as they are, but a split that is drawn here must not put two takes of
+    one image on two sides because their names differ: it draws these units, not the subjects.
+    """
+    parent: dict[str, str] = {subject: subject for subject in of_case}
+
+    def root(subject: str) -> str:
+        while parent[subject] != subject:
+            subject = parent[subject]
+        return subject
+
+    for pair in pairs:
+        first, second = sorted((root(of_case[pair.first]), root(of_case[pair.second])))
+        parent[second] = first
+    return [root(subject) for subject in of_case]

@@ -171,3 +171,9 @@ def test_a_choice_is_json() -> None:
     assert record["arm"] == "depth:2"
     assert record["not_distinguished"] == found.not_distinguished
     assert [row["arm"] for row in record["table"]] == ["depth:1", "depth:2", "depth:3", "scratch"]
+
+
+def test_a_sweep_of_scratch_alone_recommends_it() -> None:
+    found = chosen({run(6, scratch=True): ZERO})
+    assert found.arm == "scratch"
+    assert found.reason.startswith("no depth was asked for: scratch is the only arm")

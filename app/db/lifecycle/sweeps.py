@@ -56,7 +56,9 @@ def settle(session: Session, sweep_id: str) -> None:
     if any(run.state not in ENDED for run in runs):
         return
     finish = session.get_one(Finish, sweep_id, populate_existing=True)
-    if any(run.state == "succeeded" and not run.scratch for run in runs):
+    # Scratch is what depths are compared with: it answers alone only where no depth was asked for.
+    answering = [run for run in runs if not run.scratch] or runs
+    if any(run.state == "succeeded" for run in answering):
         state, failure = "queued", None
     elif sweep.cancel_requested_at is not None:
         state, failure = "cancelled", None

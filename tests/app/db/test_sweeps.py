@@ -111,6 +111,13 @@ def test_a_sweep_whose_only_success_is_scratch_has_failed(make_sweep: MakeSweep)
     }
 
 
+def test_a_sweep_of_scratch_alone_is_finished_by_it(make_sweep: MakeSweep) -> None:
+    sweep_id = make_sweep(0, scratch=True)
+    finish_run(start(sweep_id))
+    with reading() as session:
+        assert session.get_one(Finish, sweep_id).state == "queued"
+
+
 def test_a_plateau_skips_the_deeper_depths_but_not_scratch(make_sweep: MakeSweep) -> None:
     sweep_id = make_sweep(5, scratch=True, policy="until_plateau")
     for headline in (0.900, 0.902, 0.901):  # two depths in a row gain less than 0.005

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.door.duplicates import NEXT_MAX, Pair, Thumbnails
-from models.door.subjects import subjects
+from models.door.subjects import inseparable, subjects
 from models.layout import Item
 from tests.models.ingest.uploads import pixels
 
@@ -139,3 +139,9 @@ def test_a_made_name_is_never_a_given_one() -> None:
         "subject_000001",
         "unnamed_subject_000001",
     ]
+
+
+def test_given_subjects_that_share_an_image_are_drawn_together_but_keep_their_names() -> None:
+    given = ["anna", "berta", "clara", "dora", "anna"]
+    pairs = [Pair(0, 2, 0.99), Pair(2, 3, 0.98)]
+    assert inseparable(given, pairs) == ["anna", "berta", "anna", "anna", "anna"]
