@@ -152,7 +152,7 @@ def rounds(
             got = measure(rival.port, rival.asked, given.clients, given.seconds)
             found[name].append(got.per_s)
             cpu_ms[name].append((cpu_s(rival.process) - before) * 1e3 / len(got.took_ms))
-        out = subprocess.run(engine, check=True, capture_output=True).stdout
+        out = subprocess.run(engine, check=True, capture_output=True, timeout=START_S).stdout
         found["engine"].append(float(json.loads(out.splitlines()[-1])["per_s"]))
     return found, cpu_ms
 

@@ -15,7 +15,7 @@ from app.db.tables import Audit, Json, Prediction
 
 CAPACITY = 2000
 BATCH = 200
-GATHER_S = 0.05  # a batch is open for so long: what a killed process may lose
+GATHER_S = 0.2  # a batch is open for so long: what a killed process may lose
 WAITS_S = (0.1, 0.5, 2.0)  # between tries while the database is away
 CLOSING_TRIES = 3
 
