@@ -68,7 +68,7 @@ def sweep_plot(
 def _draw(
     figure: Figure, runs: Sequence[Run], choice: Mapping[str, Any] | None, headline: str
 ) -> None:
-    axes = figure.add_axes((0.09, 0.15, 0.88, 0.60))
+    axes = figure.add_axes((0.09, 0.15, 0.88, 0.56))
     table = {row["arm"]: row for row in (choice or {}).get("table", [])}
     fractions = sorted({float(run.get("fraction", 1.0)) for run in runs}, reverse=True)
     full = fractions[0] if fractions else 1.0
