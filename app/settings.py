@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     disk_floor_bytes: int = Field(1 * 2**30, ge=0, description="Free disk below which uploads stop")
     cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Disk for patch sets and caches")
     threads: int = Field(0, ge=0, description="Threads of a tuning lane; 0: all cores")
-    rate_per_s: float = Field(100, gt=0, description="Requests per second a key may make")
+    rate_per_s: float = Field(1000, gt=0, description="Requests per second a key may make")
     log_level: str = Field("INFO", description="Least severe log line written")
 
     @property
