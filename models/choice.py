@@ -1,9 +1,9 @@
 """The choice: the shallowest depth that loses next to nothing, said so that it can be judged.
 
-Paper 1.6: the depth to recommend is the shallowest one not worse than the best. "Not significantly
-worse" would reward small validation parts with shallow answers, as nothing is significant there;
-so the paired loss itself must be small, against its standard error and in absolute terms. Absence
-of significance is reported beside it and never called equality.
+Paper 1.6: recommend the shallowest depth not worse than the best. "Not significantly worse" would
+reward small validation parts with shallow answers, as nothing is significant there; so the paired
+loss itself must be small, against its standard error and in absolute terms. Absence of
+significance is reported beside it and never called equality.
 """
 
 from collections.abc import Mapping, Sequence

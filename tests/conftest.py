@@ -20,6 +20,8 @@ from tests.servers import Postgres
 
 ENGINES = ("sqlite", "postgresql")
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded: as a lane has it
+
 
 def _forget() -> None:
     """Nothing that this process keeps outlives a test."""
