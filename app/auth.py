@@ -39,7 +39,13 @@ def digest(secret: str) -> str:
 
 
 def mint(
-    session: Session, name: str, role: str, workspace: str, secret: str | None = None
+    session: Session,
+    name: str,
+    role: str,
+    workspace: str,
+    secret: str | None = None,
+    *,
+    created_by: str | None = None,
 ) -> tuple[Key, str]:
     """Makes a key; the secret is returned once and stored only hashed.
 
@@ -55,6 +61,7 @@ def mint(
         name=name,
         role=role,
         workspace=workspace,
+        created_by=created_by,
     )
     session.add(key)
     session.flush()

@@ -95,6 +95,7 @@ class Key(Base):
     role: Mapped[str]
     workspace: Mapped[str] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    created_by: Mapped[str | None]  # None: made at first start, by nobody's key
     revoked_at: Mapped[datetime | None]
 
 

