@@ -22,6 +22,7 @@ TAGS = [
     {"name": "deployments", "description": "Which model answers, with history"},
     {"name": "predictions", "description": "One image in, one finding out"},
     {"name": "keys", "description": "API keys: roles and workspaces"},
+    {"name": "audit", "description": "Who did what"},
     {"name": "health", "description": "For those who run the service"},
 ]
 # Problems that any guarded route may answer, with the example shown for each.
@@ -125,6 +126,15 @@ def _add_problems(path: str, operation: dict[str, Any]) -> None:
             responses[status]["content"][MEDIA_TYPE] = {"schema": schema, **kept}
 
 
+def _bound_scores(properties: dict[str, Any]) -> None:
+    """A finding's scores are calibrated probabilities; its dataclass, plain Python, cannot say."""
+    bounds = {"minimum": 0, "maximum": 1}
+    if "score" in properties:
+        properties["score"] |= bounds
+    if "scores" in properties:
+        properties["scores"]["additionalProperties"] |= bounds
+
+
 def _problem_schemas() -> dict[str, Any]:
     schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     parts = schema.pop("$defs", {})
@@ -148,6 +158,9 @@ def describe(app: FastAPI) -> None:
         for unused in ("HTTPValidationError", "ValidationError", "ProblemBody"):
             schemas.pop(unused, None)
         schemas |= _problem_schemas()
+        for name in schemas:
+            if name.endswith("Finding"):
+                _bound_scores(schemas[name]["properties"])
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way of extending it

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app import catalogue, replies
+from app.audit import routes as audit
 from app.auth import keyring
 from app.datasets import routes as datasets
 from app.documentation import add_pages, describe
@@ -50,6 +51,7 @@ def create_app() -> FastAPI:
         sweeps.router,
         registry.router,
         keys.router,
+        audit.router,
         health.router,
     ):
         app.include_router(router)

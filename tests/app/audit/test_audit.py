@@ -1,0 +1,38 @@
+"""An admin reads who did what in the workspace; nobody else does."""
+
+from collections.abc import Callable
+
+from starlette.testclient import TestClient
+
+from tests.app import rows
+
+Client = Callable[..., TestClient]
+
+
+def test_an_admin_sees_who_did_what(client: TestClient) -> None:
+    made = rows.model()
+    client.put("/v1/deployments/classification", json={"model_id": made})
+    key = client.post("/v1/keys", json={"name": "x", "role": "viewer"}).json()
+    first, second = client.get("/v1/audit").json()["items"]
+    assert (first["action"], first["resource"], first["status"]) == ("create_key", key["id"], 201)
+    assert (second["action"], second["resource"]) == ("put_deployment", "classification")
+    assert first["key_id"] == second["key_id"] == key["created_by"]
+    assert first["id"] > second["id"] and first["request_id"].startswith("req_")
+
+
+def test_the_audit_is_paged_and_asked_by_what_was_done(client: TestClient) -> None:
+    made = [client.post("/v1/keys", json={"name": "x", "role": "viewer"}).json() for _ in range(3)]
+    page = client.get("/v1/audit", params={"limit": 2}).json()
+    rest = client.get("/v1/audit", params={"cursor": page["next_cursor"]}).json()
+    found = [entry["resource"] for entry in page["items"] + rest["items"]]
+    assert found == [key["id"] for key in reversed(made)] and rest["next_cursor"] is None
+    one = client.get("/v1/audit", params={"resource": made[1]["id"]}).json()["items"]
+    assert [entry["resource"] for entry in one] == [made[1]["id"]]
+    assert client.get("/v1/audit", params={"action": "create_sweep"}).json()["items"] == []
+
+
+def test_the_audit_is_the_admins_and_the_workspaces(client_as: Client) -> None:
+    client_as("admin").post("/v1/keys", json={"name": "x", "role": "viewer"})
+    for role in ("viewer", "clinician", "researcher"):
+        assert client_as(role).get("/v1/audit").status_code == 403
+    assert client_as("elsewhere").get("/v1/audit").json()["items"] == []
