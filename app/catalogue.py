@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathParameter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PositiveInt
 
 from app.deps import Viewer
 from app.errors import NotFound
@@ -41,7 +41,9 @@ class TaskPage(BaseModel):
 
 class LayerBody(BaseModel):
     name: str
-    parameters: int = Field(description="Learnable parameters (the last layer: for two classes)")
+    parameters: int = Field(
+        ge=0, description="Learnable parameters (the last layer: for two classes)"
+    )
 
 
 class WeightsBody(BaseModel):
@@ -52,10 +54,10 @@ class WeightsBody(BaseModel):
 
 class BackboneBody(BaseModel):
     name: str
-    input_size: int = Field(description="Pixels a side")
+    input_size: int = Field(ge=1, description="Pixels a side")
     layers: list[LayerBody] = Field(description="Input to output")
-    parameters: int
-    depths: dict[str, int] = Field(description="Depths a sweep has, by the task's output")
+    parameters: int = Field(ge=0)
+    depths: dict[str, PositiveInt] = Field(description="Depths a sweep has, by the task's output")
     weights: WeightsBody | None
     missing: str | None = Field(description="Why depths cannot be tuned here, and the way out")
 

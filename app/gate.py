@@ -10,7 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth import Caller, Keyring, digest
 from app.db.session import reading
-from app.errors import Problem, TooLarge, TooMany, Unauthorised, UnsupportedMedia
+from app.errors import (
+    NotFound,
+    Problem,
+    TooLarge,
+    TooMany,
+    Unauthorised,
+    Unprocessable,
+    UnsupportedMedia,
+)
 from app.replies import drawn, of_database
 
 GUARDED = ("/v1/", "/metrics")  # the rest is open: health, version, documentation
@@ -55,6 +63,7 @@ class Gate:
             scope["state"]["caller"] = caller
             if wait_s := self.buckets.wait_s(caller.key_id):
                 raise TooMany(f"more than {self.buckets.rate:g} requests a second", wait_s)
+            _check_address(scope)
             if not _streamed(scope, headers):
                 _check_body(headers)
                 receive = _bounded(receive)
@@ -82,6 +91,15 @@ class Gate:
         except SQLAlchemyError as error:
             problem = of_database(error)
             raise problem or error from error
+
+
+def _check_address(scope: Scope) -> None:
+    """Refuses an address with a NUL: no id has one, and PostgreSQL cannot even be asked for it."""
+    if "\0" in scope["path"]:
+        raise NotFound("there is nothing at an address with a NUL in it")
+    if b"%00" in scope.get("query_string", b""):
+        fault = {"pointer": "query", "detail": "a NUL (%00)"}
+        raise Unprocessable("invalid_request", "the query holds a NUL", [fault])
 
 
 def _streamed(scope: Scope, headers: Headers) -> bool:

@@ -56,6 +56,11 @@ class _Field(BaseTarget):  # type: ignore[misc]  # the package has no types
         super().__init__()
         self.name, self.value = name, b""
 
+    def on_start(self) -> None:
+        if self._finished:
+            detail = "the field was given twice"
+            raise Unprocessable("invalid", detail, [_error(self.name, detail)])
+
     def on_data_received(self, chunk: bytes) -> None:
         self.value += chunk
         if len(self.value) > FIELD_MAX_BYTES:
@@ -128,7 +133,10 @@ class Reader:
         self._fields = [_Field(name) for name in wanted.fields]
         self._file = _File(wanted, sink, self._fields)
         self._wanted = wanted
-        self._parser = StreamingFormDataParser(headers, strict=True)
+        try:
+            self._parser = StreamingFormDataParser(headers, strict=True)
+        except ParseFailedException as error:
+            raise UnsupportedMedia("send multipart/form-data with a boundary") from error
         for target in self._fields:
             self._parser.register(target.name, target)
         self._parser.register(wanted.file, self._file)

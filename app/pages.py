@@ -2,12 +2,16 @@
 
 import base64
 import binascii
+import re
 from typing import Any
 
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.errors import Unprocessable
+
+# What a page may end with, by the kind of its column: an id or a name, or a position.
+_LAST = {str: re.compile(r"[a-z0-9][a-z0-9_-]{0,99}"), int: re.compile(r"[0-9]{1,18}")}
 
 
 def page(
@@ -38,6 +42,8 @@ def _read(cursor: str, kind: type) -> Any:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        if not _LAST[kind].fullmatch(text):
+            raise ValueError("neither an id nor a position")
         return kind(text)
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         fault = {"pointer": "query/cursor", "detail": "not a cursor of this list"}

@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -65,7 +65,9 @@ def drawn(problem: Problem, scope: Scope) -> Response:
     """The response for a problem; every one goes through here."""
     request_id = scope.get("state", {}).get("request_id", "")
     content = json.dumps(body_of(problem, request_id), ensure_ascii=False)
-    return Response(content, problem.status, problem.headers, MEDIA_TYPE)
+    # Half a surrogate pair, as JSON may hold it, stays the escape that it came as.
+    sent = content.encode("utf-8", "backslashreplace")
+    return Response(sent, problem.status, problem.headers, MEDIA_TYPE)
 
 
 def _problem(request: Request, error: Exception) -> Response:
@@ -107,6 +109,8 @@ def of_database(error: Exception) -> Problem | None:
     """The problem behind a database error; None for a bug of ours (then it is a 500)."""
     if isinstance(error, IntegrityError) and _unique(error):
         return Conflict("conflict", "somebody else made this at the same time", retryable=True)
+    if isinstance(error, DataError):
+        return Unprocessable("invalid_request", "it holds a value that cannot be stored")
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     if lost or isinstance(error, OperationalError | PoolTimeoutError):
         return Unavailable("database_unavailable", "the database cannot be reached just now")
@@ -137,12 +141,22 @@ def respond(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A resource as JSON with its ETag; 304 without a body if the caller holds just this."""
-    content = _any.dump_json(body)
+    return tagged(request, _any.dump_json(body), "application/json", status, headers)
+
+
+def tagged(
+    request: Request,
+    content: bytes,
+    media_type: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Bytes with an ETag made of them; 304 if the caller holds just these."""
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     sent = {"ETag": etag, "Cache-Control": "private, no-cache", **(headers or {})}
     if status == 200 and matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=sent)
-    return Response(content, status, sent, "application/json")
+    return Response(content, status, sent, media_type)
 
 
 def matches(header: str | None, etag: str) -> bool:

@@ -171,8 +171,9 @@ def get_case_preview(
 ) -> Response:
     """The case as a person would look at it."""
     row = service.get(session, caller.workspace, dataset_id)
+    service.check_case(session, row, case_id)
     headers = {"ETag": f'"{row.digest}-{case_id}"', "Cache-Control": "private, no-cache"}
-    if row.pack is not None and matches(request.headers.get("if-none-match"), headers["ETag"]):
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     content = service.preview(row, case_id, files)
     return Response(content, media_type="image/png", headers=headers)

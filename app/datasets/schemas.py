@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt
 
+from app.text import LINE
+
 Fate = Literal["used", "excluded", "unreadable", "ignored"]
 
 
@@ -121,9 +123,9 @@ class Upload(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task: str = Field(max_length=64)
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=200, pattern=LINE)
     sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$")
-    positive: str | None = Field(None, min_length=1, max_length=200)
+    positive: str | None = Field(None, min_length=1, max_length=200, pattern=LINE)
 
 
 FORM = {
@@ -141,11 +143,16 @@ FORM = {
                             "format": "binary",
                             "description": "zip, tar, tar.gz, tar.zst in one of the task's layouts",
                         },
-                        "task": {"type": "string", "examples": ["classification"]},
+                        "task": {
+                            "type": "string",
+                            "maxLength": 64,
+                            "examples": ["classification"],
+                        },
                         "name": {
                             "type": "string",
                             "minLength": 1,
                             "maxLength": 200,
+                            "pattern": LINE,
                             "examples": ["Breast ultrasound, spring"],
                         },
                         "sha256": {
@@ -155,10 +162,17 @@ FORM = {
                         },
                         "positive": {
                             "type": "string",
+                            "maxLength": 200,
+                            "pattern": LINE,
                             "description": "The positive class of a binary task",
                             "examples": ["malignant"],
                         },
                     },
+                },
+                "example": {
+                    "task": "classification",
+                    "name": "Breast ultrasound, spring",
+                    "positive": "malignant",
                 },
             }
         },

@@ -25,11 +25,20 @@ LEDGER_ORDER = LedgerRow.position
 log = logging.getLogger(__name__)
 
 
-def check_fields(given: Mapping[str, str], *, complete: bool = True) -> None:
+OPTIONAL = ("sha256", "positive")
+
+
+def given_fields(fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a form; an optional one left empty, as browsers send it, was not given."""
+    return {name: value for name, value in fields.items() if value or name not in OPTIONAL}
+
+
+def check_fields(fields: Mapping[str, str], *, complete: bool = True) -> None:
     """Raises Unprocessable with a pointer to every field that is missing or wrong.
 
     With `complete` False a missing field may still be on its way.
     """
+    given = given_fields(fields)
     errors: list[dict[str, str]] = []
     try:
         schemas.Upload.model_validate(given)
@@ -62,7 +71,7 @@ def accept(form: Form) -> None:
         detail = "the archive is empty"
         raise Unprocessable("invalid", detail, [{"pointer": "#/archive", "detail": detail}])
     said = form.fields.get("sha256")
-    if said is not None and said.lower() != form.file_sha256:
+    if said and said.lower() != form.file_sha256:
         detail = f"the archive received has SHA-256 {form.file_sha256}; send it again"
         errors = [{"pointer": "#/sha256", "detail": detail}]
         raise Unprocessable("checksum_mismatch", detail, errors)
@@ -120,15 +129,26 @@ def ledger(dataset_id: str, fate: str | None) -> Select[LedgerRow]:
     return found if fate is None else found.where(LedgerRow.fate == fate)
 
 
-def preview(row: Dataset, case_id: str, files: Files) -> bytes:
-    """PNG of a packed case with its truth drawn in."""
+def check_case(session: Session, row: Dataset, case_id: str) -> None:
+    """Raises unless the data set is packed and has the case."""
     if row.pack is None:
         raise Conflict("not_ready", f"data set {row.id} is {row.state}; previews need its pack")
-    with Pack.open(files.local(row.pack)) as pack:
+    of_it = LedgerRow.dataset_id == row.id, LedgerRow.case_id == case_id
+    if not session.scalar(select(exists().where(*of_it))):
+        raise _no_case(row, case_id)
+
+
+def _no_case(row: Dataset, case_id: str) -> NotFound:
+    return NotFound(f"data set {row.id} has no case {case_id[:64]!r}")
+
+
+def preview(row: Dataset, case_id: str, files: Files) -> bytes:
+    """PNG of a packed case with its truth drawn in."""
+    with Pack.open(files.local(row.pack or "")) as pack:
         for found in pack.cases():
             if found.case_id == case_id:
                 return pictures.case_preview(discovery.tasks()[row.task].read(found))
-    raise NotFound(f"data set {row.id} has no case {case_id[:64]!r}")
+    raise _no_case(row, case_id)
 
 
 def delete(workspace: str, dataset_id: str, files: Files, note: Callable[[Session], None]) -> None:

@@ -134,6 +134,7 @@ def get_model_file(
         201: {"model": schemas.Model, "description": "The bundle was imported"},
         **problems(
             {
+                (400, "malformed_form"): "the multipart body is broken or ends too early",
                 (404, "not_found"): "there is no run 'run_01k9'",
                 (409, "run_not_succeeded"): "run run_01k9 is failed: it has no weights",
                 (409, "sweep_not_ended"): "sweep swp_01k9 has not ended",
@@ -170,7 +171,9 @@ def _register(request: Request, caller: Caller, key: str | None, body: bytes) ->
             {"pointer": "/".join(["#", *map(str, e["loc"])]), "detail": e["msg"]}
             for e in error.errors()
         ]
-        raise Unprocessable("invalid_request", 'send {"run_id": "run_…"}', errors) from error
+        broken = any(e["type"] == "json_invalid" for e in error.errors())
+        code = "invalid_json" if broken else "invalid_request"
+        raise Unprocessable(code, 'send {"run_id": "run_…"}', errors) from error
     asked = Asked(caller, CREATE, key, imports.sha256(body))
     with writing() as session:
         if (found := idempotency.replay(session, asked)) is not None:

@@ -1,9 +1,12 @@
 """Models and deployments as clients see them."""
 
+import sys
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+
+from app.text import LINE
 
 POINT: dict[str, JsonValue] = {
     "name": "fpr=0.10",
@@ -75,7 +78,7 @@ class Registration(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"run_id": MODEL["run_id"]}]}
     )
-    run_id: str = Field(min_length=1, max_length=64)
+    run_id: str = Field(min_length=1, max_length=64, pattern=LINE)
 
 
 REQUEST: dict[str, Any] = {
@@ -106,9 +109,10 @@ REQUEST: dict[str, Any] = {
 }
 
 
+POINT_NAME_MAX = 128
 POINT_ASKED: dict[str, Any] = {
     "anyOf": [
-        {"type": "string", "maxLength": 128},
+        {"type": "string", "maxLength": POINT_NAME_MAX},
         {"type": "number", "minimum": 0, "maximum": 1},
         {"type": "null"},
     ],
@@ -117,13 +121,25 @@ POINT_ASKED: dict[str, Any] = {
 }
 
 
+def _point(given: object) -> object:
+    """One sentence for what is neither: a union would name its parts in the pointer."""
+    if given is None or (isinstance(given, str) and len(given) <= POINT_NAME_MAX):
+        return given
+    number = isinstance(given, int | float) and not isinstance(given, bool)
+    if number and abs(given) < sys.float_info.max:  # neither NaN nor an int no float can hold
+        return given
+    raise ValueError(f"a name of at most {POINT_NAME_MAX} characters, or a number")
+
+
 class DeploymentRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"model_id": MODEL["id"], "operating_point": "fpr=0.10"}]},
     )
-    model_id: str = Field(min_length=1, max_length=64)
-    operating_point: Annotated[str | float | None, WithJsonSchema(POINT_ASKED)] = None
+    model_id: str = Field(min_length=1, max_length=64, pattern=LINE)
+    operating_point: Annotated[
+        str | float | None, BeforeValidator(_point), WithJsonSchema(POINT_ASKED)
+    ] = None
 
 
 class Version(BaseModel):

@@ -139,15 +139,15 @@ def _backbone(name: str, task: Task) -> tuple[Backbone | None, Errors]:
 
 def _arms(asked: SweepRequest, layers: int) -> tuple[tuple[Arm, ...], Errors]:
     errors: Errors = []
-    wanted = "all" if "all" in asked.arms else asked.arms
-    for k, name in enumerate(() if wanted == "all" else wanted):
+    for k, name in enumerate(asked.arms):
         try:
-            arm_rules.parse(name, layers)
+            if name != "all":
+                arm_rules.parse(name, layers)
         except ValueError as error:
             errors.append({"pointer": f"#/arms/{k}", "detail": str(error)})
     if errors:
         return (), errors
-    return arm_rules.normalise(wanted, layers), []
+    return arm_rules.normalise("all" if "all" in asked.arms else asked.arms, layers), []
 
 
 def _count_errors(runs: int) -> Errors:

@@ -1,7 +1,7 @@
 """Sweeps and runs over HTTP."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -24,7 +24,7 @@ from app.deps import (
 )
 from app.idempotency import Asked
 from app.pages import page
-from app.replies import respond
+from app.replies import respond, tagged
 from app.sweeps import events, exports, schemas, service
 
 router = APIRouter(tags=["sweeps"])
@@ -157,29 +157,42 @@ def _listed(request: Request, caller: Caller, sweep_id: str, after: int, limit: 
         return respond(request, events.since(session, row.id, after, limit))
 
 
+def _plot(media_type: str) -> dict[int | str, dict[str, Any]]:
+    described = "The headline against depth"
+    return {200: {"content": {media_type: {}}, "description": described}, **problems(MISSING)}
+
+
+def _drawn(
+    caller: Caller, session: ReadSession, sweep_id: str, kind: Literal["svg", "png"]
+) -> bytes:
+    row = service.get(session, caller.workspace, sweep_id)
+    return exports.plot(service.view(session, row), kind)
+
+
 @router.get(
-    "/v1/sweeps/{sweep_id}/plot.{kind}",
+    "/v1/sweeps/{sweep_id}/plot.svg",
     operation_id="get_sweep_plot",
     response_class=Response,
-    responses={
-        200: {
-            "content": {"image/svg+xml": {}, "image/png": {}},
-            "description": "The headline against depth",
-        },
-        **problems(MISSING),
-    },
+    responses=_plot("image/svg+xml"),
 )
 def get_sweep_plot(
-    caller: Viewer,
-    session: ReadSession,
-    sweep_id: Id,
-    kind: Annotated[Literal["svg", "png"], Path()],
+    request: Request, caller: Viewer, session: ReadSession, sweep_id: Id
 ) -> Response:
     """The headline against depth with intervals; scratch and the choice are marked."""
-    row = service.get(session, caller.workspace, sweep_id)
-    content = exports.plot(service.view(session, row), kind)
-    media_type = "image/svg+xml" if kind == "svg" else "image/png"
-    return Response(content, media_type=media_type, headers={"Cache-Control": "private, no-cache"})
+    return tagged(request, _drawn(caller, session, sweep_id, "svg"), "image/svg+xml")
+
+
+@router.get(
+    "/v1/sweeps/{sweep_id}/plot.png",
+    operation_id="get_sweep_plot_png",
+    response_class=Response,
+    responses=_plot("image/png"),
+)
+def get_sweep_plot_png(
+    request: Request, caller: Viewer, session: ReadSession, sweep_id: Id
+) -> Response:
+    """The same plot as pixels."""
+    return tagged(request, _drawn(caller, session, sweep_id, "png"), "image/png")
 
 
 def _told(

@@ -5,12 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
+from app.text import LINE
+
 RUNS_MAX = 1000
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 # One arm may be written bare; a union of types would spoil the pointers of its errors.
 Arms = Annotated[
-    list[str],
+    list[Annotated[str, Field(max_length=32)]],
     BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
     Field(min_length=1, max_length=200),
     WithJsonSchema(
@@ -69,13 +71,14 @@ class SweepRequest(BaseModel):
         },
     )
 
-    dataset_id: str = Field(min_length=1, max_length=64)
-    name: str = Field("", max_length=200)
+    dataset_id: str = Field(min_length=1, max_length=64, pattern=LINE)
+    name: str = Field("", max_length=200, pattern=LINE)
     backbone: str = Field("efficientnet_lite0", min_length=1, max_length=64)
     init: str = Field(
         "imagenet",
         min_length=1,
         max_length=64,
+        pattern=LINE,
         description="`imagenet`, or a `mdl_…` to go on from",
     )
     arms: Arms = ["all"]

@@ -61,6 +61,11 @@ def test_an_upload_is_stored_and_its_check_rung_for(
     assert client.get(reply.headers["Location"]).json() == body
 
 
+def test_an_optional_field_left_empty_was_not_given(post: Post) -> None:
+    reply = post(sha256="", positive="")
+    assert (reply.status_code, reply.json()["positive"]) == (202, None)
+
+
 def test_fields_may_come_after_the_archive(client: TestClient) -> None:
     digest = hashlib.sha256(ARCHIVE).hexdigest().upper().encode()
     parts = (("archive", ARCHIVE), ("sha256", digest), ("name", b"x"), ("task", b"classification"))

@@ -100,6 +100,8 @@ def test_a_preset_fills_in_what_a_recipe_leaves_out(ask: Ask) -> None:
         ({"policy": "lucky"}, {"#/policy"}),
         ({"arms": ["depth:0"]}, {"#/arms/0"}),
         ({"arms": ["depth:1", "width:2", "depth:x"]}, {"#/arms/1", "#/arms/2"}),
+        ({"arms": ["all", "width:2"]}, {"#/arms/1"}),
+        ({"arms": ["depth:" + "9" * 40]}, {"#/arms/0"}),
         ({"arms": []}, {"#/arms"}),
         ({"arms": 3}, {"#/arms"}),
         ({"init": "mdl_nowhere"}, {"#/init"}),

@@ -251,6 +251,15 @@ def test_a_sweep_is_drawn(client: TestClient) -> None:
     assert svg.headers["Content-Type"].startswith("image/svg+xml") and b"<svg" in svg.content
     png = client.get(f"/v1/sweeps/{sweep_id}/plot.png")
     assert png.headers["Content-Type"] == "image/png" and png.content.startswith(b"\x89PNG")
+    held = {"If-None-Match": png.headers["ETag"]}
+    assert client.get(f"/v1/sweeps/{sweep_id}/plot.png", headers=held).status_code == 304
+    assert client.get(f"/v1/sweeps/{sweep_id}/plot.gif").status_code == 404
+
+
+def test_a_sweep_of_which_nothing_has_ended_is_drawn_empty(client: TestClient) -> None:
+    sweep_id, _ = rows.sweep(states=("queued", "queued"))
+    for kind in ("svg", "png"):
+        assert client.get(f"/v1/sweeps/{sweep_id}/plot.{kind}").status_code == 200
 
 
 def test_a_run_shows_every_epoch_and_its_failure(client: TestClient) -> None:
