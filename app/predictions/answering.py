@@ -94,7 +94,7 @@ def decoded(data: bytes, task: Task) -> tuple[Pixels, tuple[str, ...]]:
     try:
         return frames.decode(data, settings().image_max_pixels)
     except frames.UnreadableError as error:
-        pointed = {"pointer": "/file", "detail": f"{error.code}: {error.detail}"}
+        pointed = {"pointer": "#/file", "detail": f"{error.code}: {error.detail}"}
         raise Unprocessable("unreadable_image", error.detail, [pointed]) from error
 
 

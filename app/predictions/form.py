@@ -122,5 +122,5 @@ def _malformed() -> BadRequest:
 
 def invalid(name: str, detail: str) -> Unprocessable:
     return Unprocessable(
-        "invalid", f"{name}: {detail}", [{"pointer": f"/{name}", "detail": detail}]
+        "invalid", f"{name}: {detail}", [{"pointer": f"#/{name}", "detail": detail}]
     )

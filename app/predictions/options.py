@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.predictions.form import invalid
+from app.text import is_line
 
 NAME_MAX = 128
 SPACING_MAX_MM = 100.0
@@ -32,6 +33,8 @@ def options(fields: Mapping[str, str]) -> Options:
     for name in ("deployment", "model_id", "operating_point"):
         if len(given.get(name, "")) > NAME_MAX:
             raise invalid(name, f"longer than {NAME_MAX} characters")
+        if not is_line(given.get(name, "")):
+            raise invalid(name, "holds control characters")
     if "deployment" in given and "model_id" in given:
         raise invalid("model_id", "name a deployment or a model, not both")
     return Options(

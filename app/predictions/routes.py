@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.deps import Caller, Clinician, Viewer
-from app.errors import NotFound
+from app.errors import NotFound, Unprocessable
 from app.predictions import records, schemas, service
 from app.predictions.answering import Answered, Asked, encode
 from app.predictions.form import Taken, take
@@ -26,6 +27,8 @@ from models.task import Task
 
 WAIT_MAX_S = 60.0
 POLL_S = (0.05, 0.5)  # first and longest pause between two looks at a row
+KEY_MAX = 255  # characters of an Idempotency-Key
+_QUALITY = re.compile(r"[0-9](\.[0-9]{0,3})?")  # RFC 9110's weight
 Result = TypeVar("Result")
 
 # Decoding and drawing hold a core; the engine's own threads hold the cores while these wait.
@@ -47,11 +50,19 @@ def wants_picture(accept: str) -> bool:
     """Whether an Accept header puts a PNG before JSON; JSON where it does not care."""
     quality = {"image/png": 0.0, "application/json": 0.0}
     for offer in accept.lower().split(","):
-        kind, _, rest = offer.strip().partition(";")
+        kind, _, rest = offer.strip().replace("image/*", "image/png").partition(";")
         if kind.strip() in quality:
             _, _, q = rest.partition("q=")
-            quality[kind.strip()] = float(q) if q.replace(".", "", 1).isdigit() else 1.0
+            quality[kind.strip()] = float(q) if _QUALITY.fullmatch(q.strip()) else 1.0
     return quality["image/png"] > quality["application/json"]
+
+
+def idempotency_key(given: str | None) -> str | None:
+    """The Idempotency-Key, bounded as everywhere. Raises Unprocessable."""
+    if given is not None and not 1 <= len(given) <= KEY_MAX:
+        fault = {"pointer": "header/Idempotency-Key", "detail": f"1 to {KEY_MAX} characters"}
+        raise Unprocessable("invalid_request", "an Idempotency-Key of odd length", [fault])
+    return given
 
 
 def prefers_async(prefer: str) -> bool:
@@ -64,6 +75,7 @@ async def _predict(task: Task, request: Request, caller: Caller) -> Response:
     begun = time.perf_counter()
     prediction_id = service.new_id()
     headers, workspace = request.headers, caller.workspace
+    key = idempotency_key(headers.get("idempotency-key"))
     spool = partial(service.spool, prediction_id)
     taken = await take(request.stream(), headers, settings().prediction_max_bytes, spool)
     with service.discarding(prediction_id if taken.data is None else None) as keep:
@@ -72,7 +84,7 @@ async def _predict(task: Task, request: Request, caller: Caller) -> Response:
         if serving is None:
             serving = await _in_thread(service.resolve, workspace, task.name, wished)
         asked = Asked(prediction_id, task, wished, serving, begun)
-        call = Call(caller, request.state.request_id, asked, headers.get("idempotency-key"))
+        call = Call(caller, request.state.request_id, asked, key)
         if prefers_async(headers.get("prefer", "")):
             reply = await _in_thread(service.enqueue, call, taken)
             keep()

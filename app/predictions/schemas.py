@@ -1,6 +1,6 @@
 """The replies of predictions, one typed model per task, and the form that asks for one."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
@@ -16,6 +16,9 @@ POINT = {
 }  # fmt: skip
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class ModelRef(BaseModel):
     id: str
     digest: str | None = Field(None, description="SHA-256 of model.onnx")
@@ -26,11 +29,11 @@ class Point(BaseModel):
     """The threshold that was applied, and what it buys on validation (95 % interval)."""
 
     name: str = Field(description="A point of the card, `threshold`, `all` or `highest_score`")
-    threshold: float | None
-    sensitivity: float | None = None
-    specificity: float | None = None
-    low: float | None = None
-    high: float | None = None
+    threshold: Share | None
+    sensitivity: Share | None = None
+    specificity: Share | None = None
+    low: Share | None = None
+    high: Share | None = None
     reason: str | None = None
 
 
@@ -96,7 +99,9 @@ def form(task: Task) -> dict[str, Any]:
         "roi_px": text | {"description": "`x0,y0,x1,y1`, half-open, in the oriented image"},
     }
     schema = {"type": "object", "required": ["file"], "properties": properties}
-    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    shown = {"deployment": task.name, "spacing_mm": "0.06"}
+    content = {"multipart/form-data": {"schema": schema, "example": shown}}
+    return {"required": True, "content": content}
 
 
 def header(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -113,7 +118,9 @@ HEADERS = [
 NO_PREDICTION = problems({(404, "not_found"): "there is no prediction prd_01k9… in your workspace"})
 PROBLEMS = problems(
     {
+        (400, "malformed_form"): "the multipart body is broken or ends too early",
         (404, "nothing_deployed"): "nothing is deployed as x-ray: PUT /v1/deployments/x-ray first",
+        (409, "model_not_servable"): "model mdl_01k9… has no model.onnx, so it cannot answer",
         (413, "too_large"): "file is larger than the limit of 2147483648 bytes",
         (415, "unsupported_media_type"): "this is a PDF; frame_quality answers for one image",
         (422, "unreadable_image"): "the image is damaged or incomplete",

@@ -47,7 +47,7 @@ class Serving:
         try:
             return choose_point(self.card, wanted)
         except PointError as error:
-            error_of = {"pointer": "/operating_point", "detail": str(error)}
+            error_of = {"pointer": "#/operating_point", "detail": str(error)}
             raise Unprocessable("unknown_operating_point", str(error), [error_of]) from error
 
 

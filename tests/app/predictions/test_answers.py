@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import io
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.predictions.serving import resolved
 from app.settings import settings
@@ -74,8 +76,22 @@ def test_a_picture_is_sent_where_it_is_preferred(service: Service) -> None:
     assert reply.content.startswith(b"\x89PNG")
     kept = service.get(reply.headers["content-location"].rpartition("/")[2])
     assert kept.json()["finding"]["label"] == "red"
+    assert service.ask(headers={"Accept": "image/*"}).headers["content-type"] == "image/png"
     both = service.ask(headers={"Accept": "application/json, image/png;q=0.5"})
     assert both.headers["content-type"] == "application/json"
+
+
+def test_a_weight_of_nonsense_is_no_error(service: Service) -> None:
+    for weight in ("²", ".", "1e9", "nan", ""):
+        reply = service.ask(headers={"Accept": f"image/png;q={weight}".encode("latin-1")})
+        assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_an_idempotency_key_has_bounds(service: Service, key: str) -> None:
+    reply = service.ask(headers={"Idempotency-Key": key})
+    assert code_of(reply) == (422, "invalid_request")
+    assert reply.json()["errors"][0]["pointer"] == "header/Idempotency-Key"
 
 
 # ---- operating points -----------------------------------------------------------------------
@@ -105,7 +121,7 @@ def test_the_deployments_point_applies_unless_the_caller_names_another(service: 
 def test_a_point_that_is_not_there_is_refused(service: Service, point: str) -> None:
     reply = service.ask(model_id="mdl_two", operating_point=point)
     assert code_of(reply) == (422, "unknown_operating_point")
-    assert reply.json()["errors"][0]["pointer"] == "/operating_point"
+    assert reply.json()["errors"][0]["pointer"] == "#/operating_point"
 
 
 # ---- who answers ----------------------------------------------------------------------------
@@ -182,7 +198,7 @@ def test_a_missing_file_is_named(service: Service) -> None:
         headers=service.headers(),
     )
     assert code_of(reply) == (422, "invalid")
-    assert reply.json()["errors"] == [{"pointer": "/file", "detail": "the file is missing"}]
+    assert reply.json()["errors"] == [{"pointer": "#/file", "detail": "the file is missing"}]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +207,7 @@ def test_a_missing_file_is_named(service: Service) -> None:
 def test_what_is_no_image_is_unreadable(service: Service, data: bytes) -> None:
     reply = service.ask(data)
     assert code_of(reply) == (422, "unreadable_image")
-    assert reply.json()["errors"][0]["pointer"] == "/file"
+    assert reply.json()["errors"][0]["pointer"] == "#/file"
 
 
 @pytest.mark.parametrize(
@@ -232,12 +248,14 @@ def test_json_is_not_a_form(service: Service) -> None:
         ("spacing_mm", "0"), ("spacing_mm", "-1"), ("spacing_mm", "nan"), ("spacing_mm", "1,2,3"),
         ("spacing_mm", "wide"), ("roi_px", "1,2,3"), ("roi_px", "5,0,5,9"), ("roi_px", "0,0,41,9"),
         ("roi_px", "a,b,c,d"), ("deployment", "d" * 200), ("colour", "red"),
+        ("deployment", "a\x00b"), ("model_id", "a\nb"),
+        ("spacing_mm", "1e308"), ("roi_px", "0,0," + "9" * 90 + ",9"),
     ],
 )  # fmt: skip
 def test_an_option_that_makes_no_sense_is_named(service: Service, name: str, value: str) -> None:
     reply = service.ask(**{name: value})
     assert code_of(reply) == (422, "invalid")
-    assert reply.json()["errors"][0]["pointer"] == f"/{name}"
+    assert reply.json()["errors"][0]["pointer"] == f"#/{name}"
 
 
 def test_a_region_that_the_task_does_not_use_is_said(service: Service) -> None:
@@ -249,3 +267,17 @@ def test_what_had_to_be_converted_is_said(service: Service) -> None:
     grey = cv2.imencode(".png", np.full((20, 20), 40_000, np.uint16))[1].tobytes()
     reply = service.ask(grey).json()
     assert [warning["code"] for warning in reply["warnings"]] == ["converted_16_bit"]
+
+
+def test_what_is_trained_on_is_what_is_answered_for(service: Service) -> None:
+    """TIFF and EXIF-turned photographs are read by the decoder of the door."""
+    tiff = io.BytesIO()
+    Image.new("RGB", (40, 30), (0, 255, 0)).save(tiff, "TIFF")
+    assert service.ask(tiff.getvalue()).json()["finding"]["label"] == "green"
+    turned = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 30), (0, 0, 255)).save(turned, "JPEG", exif=exif)
+    reply = service.ask(turned.getvalue()).json()
+    assert (reply["input"]["width"], reply["input"]["height"]) == (30, 40)
+    assert [warning["code"] for warning in reply["warnings"]] == ["exif_rotated"]

@@ -108,12 +108,12 @@ def test_a_broken_form_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("parts", "status", "pointer"),
     [
-        ([('name="roi_px"', b"1")], 422, "/file"),
-        ([FILE, FILE], 422, "/file"),
-        ([FILE, ('name="roi_px"', b"1"), ('name="roi_px"', b"2")], 422, "/roi_px"),
-        ([FILE, ('name="hue"', b"1")], 422, "/hue"),
-        ([FILE, ('name="roi_px"', b"\xff\xfe")], 422, "/roi_px"),
-        ([FILE, ('name="roi_px"', b"1" * 300)], 422, "/roi_px"),
+        ([('name="roi_px"', b"1")], 422, "#/file"),
+        ([FILE, FILE], 422, "#/file"),
+        ([FILE, ('name="roi_px"', b"1"), ('name="roi_px"', b"2")], 422, "#/roi_px"),
+        ([FILE, ('name="hue"', b"1")], 422, "#/hue"),
+        ([FILE, ('name="roi_px"', b"\xff\xfe")], 422, "#/roi_px"),
+        ([FILE, ('name="roi_px"', b"1" * 300)], 422, "#/roi_px"),
     ],
     ids=range(6),
 )
