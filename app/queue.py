@@ -42,6 +42,8 @@ class Configuration:
     worker_hijack_root_logger = False
     broker_connection_retry_on_startup = True
     broker_connection_max_retries = None  # a broker that is away comes back
+    # Concerns late acknowledgement, which nothing here uses; unset, Celery 5 warns at each loss.
+    worker_cancel_long_running_tasks_on_connection_loss = True
     broker_pool_limit = None  # bells are rare: a fresh connection each is never a stale one
 
 

@@ -73,6 +73,16 @@ def every(task: Task, labels: Labels) -> Values:
     return one_by_one
 
 
+def ticking(values: Values, tick: Callable[[], object]) -> Values:
+    """The same values, with a tick at every block of resamples: they can take minutes."""
+
+    def ticked(measures: Sequence[Measure], weights: Floats) -> dict[str, Floats]:
+        tick()
+        return values(measures, weights)
+
+    return ticked
+
+
 def _repeated(measures: Sequence[Measure], weights: Floats) -> list[Measure]:
     return [row for row, times in zip(measures, weights, strict=True) for _ in range(int(times))]
 

@@ -4,16 +4,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy import delete
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.db import lifecycle, work
 from app.db.lifecycle import LeaseLostError, Work
-from app.db.session import writing
+from app.db.session import reading, writing
 from app.db.tables import Dataset, Finish, Heartbeat, Prediction, Registration, Run, now
 from app.queue import QUEUES, ring
 from app.settings import settings
@@ -26,6 +27,9 @@ JOBS: dict[Work, str] = {
 }  # fmt: skip
 T = TypeVar("T")
 
+# What no waiting mends. All else is taken for an outage: a restart has many faces.
+WRONG = (IntegrityError, DataError, ProgrammingError)
+UNHURRIED = 4  # times the lease, as long as nobody has seen how long the steps of this work take
 GAPS = 6  # a lease outlasts the longest silence seen so many times
 POLL_S = 1.0  # how often a claim's row is looked at, at most
 BEAT_S = 5.0
@@ -40,12 +44,21 @@ def patiently(act: Callable[[Session], T]) -> T:
         try:
             with writing() as session:
                 return act(session)
+        except WRONG:
+            raise
         except SQLAlchemyError:
             if time.monotonic() - began > PATIENCE_S:
                 raise
             log.warning("the database does not answer; trying again in %.1f s", wait_s)
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, 10)
+
+
+def put_off(session: Session, table: Work, row_id: str, attempt: int) -> None:
+    """Lets a row wait because the file store is away: no fault of its own, but not for ever."""
+    lifecycle.lose(
+        session, table, row_id, attempt, worker_alive=False, detail="the file store does not answer"
+    )
 
 
 class InterruptedWork(Exception):  # noqa: N818 - a wish, not an error
@@ -65,8 +78,9 @@ class Lease:
     """A claim, kept by progress: every stage of the work calls `tick`, silence loses it.
 
     The lease runs for `lease_s` from the last tick, or for six times the longest gap between two
-    ticks seen so far: a slow batch on a slow processor must not lose it. Before any gap has been
-    seen, each worker that was lost on this row doubles it.
+    ticks seen so far: a slow batch on a slow processor must not lose it. Until `hurry` says that
+    every stage has been seen it runs `unhurried` times as long, and each worker that was lost on
+    this row doubles it.
 
     `stop` is this process's wish to end, `wish` reads others' wishes from the table.
     """
@@ -74,14 +88,19 @@ class Lease:
     def __init__(
         self, table: Work, row_id: str, attempt: int, stop: threading.Event, *,
         wish: Callable[[Session], str | None] = no_wish, lost_before: int = 0,
+        unhurried: int = 1,
     ) -> None:  # fmt: skip
         self.table, self.row_id, self.attempt = table, row_id, attempt
         self.stop, self.wish, self._wished = stop, wish, ""
-        self.least_s: float = settings().lease_s * 2 ** min(lost_before, 5)
-        self.longest_gap_s = 0.0
+        self.least_s: float = settings().lease_s * unhurried * 2 ** min(lost_before, 5)
+        self.longest_gap_s, self._unhurried = 0.0, unhurried
         self._ticked = self._looked = time.monotonic()
-        if lost_before:
+        if self.least_s > settings().lease_s:
             self.renew()
+
+    def hurry(self) -> None:
+        """Every stage has ticked: from now on the gaps that were seen say how long silence is."""
+        self.least_s, self._unhurried = self.least_s / self._unhurried, 1
 
     @property
     def length_s(self) -> float:
@@ -140,6 +159,8 @@ class Pulse(threading.Thread):
                     self.answer_unheard()
             except SQLAlchemyError as error:
                 log.warning("the pulse could not reach the database: %s", type(error).__name__)
+                # Leases ran on while nobody could renew them: their owners go first.
+                reconciled = time.monotonic()
             except Exception:
                 # Nothing else restarts this thread, and a worker without a pulse is taken for dead.
                 log.exception("the pulse stumbled and goes on")
@@ -154,6 +175,8 @@ class Pulse(threading.Thread):
 
     def leave(self) -> None:
         """Takes the heartbeat back at an orderly end, so that nobody counts on this worker."""
+        if self.is_alive():
+            self.join(BEAT_S)  # or a last beat would come after
         try:
             with writing() as session:
                 session.execute(delete(Heartbeat).where(Heartbeat.worker == self.worker))
@@ -178,18 +201,22 @@ class Pulse(threading.Thread):
 
 def reconcile() -> None:
     """Holds the table against the world, once: expired leases are lost, bells rung again."""
-    with writing() as session:
-        for table, row_id, attempt in lifecycle.expired(session):
-            try:
-                lifecycle.lose(
-                    session, table, row_id, attempt, worker_alive=False,
-                    detail="its lease ran out: no progress, or its machine is gone",
-                )  # fmt: skip
-            except LeaseLostError:
-                continue  # it was given back or taken in between
-            log.warning("%s: lease of attempt %d ran out", row_id, attempt)
+    with reading() as session:
+        expired = lifecycle.expired(session)
+    for claim in expired:
+        _lose(*claim)
     with writing() as session:
         bells = lifecycle.unrung(session, settings().ring_again_s)
     for job, row_id in dict.fromkeys((JOBS[table], row_id) for table, row_id in bells):
         if not ring(job, row_id):
             return  # the broker is away: the rows stand, the next pass rings again
+
+
+def _lose(table: Work, row_id: str, attempt: int) -> None:
+    """One transaction per row, so that two workers at it never wait for each other in a ring."""
+    with suppress(LeaseLostError), writing() as session:
+        lifecycle.lose(
+            session, table, row_id, attempt, worker_alive=False, only_expired=True,
+            detail="its lease ran out: no progress, or its machine is gone",
+        )  # fmt: skip
+        log.warning("%s: lease of attempt %d ran out", row_id, attempt)

@@ -5,7 +5,8 @@ Decoders of strange images crash and eat memory; here they take nobody with them
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +18,12 @@ from app.db.lifecycle import LeaseLostError
 from app.db.session import writing
 from app.db.tables import Dataset, LedgerRow
 from app.settings import settings
-from app.storage import files
+from app.storage import AwayError, files
 from models.discovery import tasks
 from models.ingest import Limits, ingest
 from models.ledger import LedgerEntry, RejectedError
 from models.pack import Manifest
-from worker.alive import InterruptedWork, Lease, patiently
+from worker.alive import UNHURRIED, InterruptedWork, Lease, patiently, put_off
 from worker.failures import failure_of
 from worker.tether import Tether, tie
 
@@ -40,8 +41,16 @@ def main() -> int:
     except LeaseLostError:
         log.warning("%s: another has taken it", tether.row_id)
     except InterruptedWork:
-        patiently(lambda s: lifecycle.release(s, Dataset, tether.row_id, attempt))
+        give_back(lambda s: lifecycle.release(s, Dataset, tether.row_id, attempt))
+    except AwayError as error:
+        log.warning("%s: %s; it waits", tether.row_id, error)
+        give_back(lambda s: put_off(s, Dataset, tether.row_id, attempt))
     return 0
+
+
+def give_back(act: Callable[[Session], None]) -> None:
+    with suppress(LeaseLostError):
+        patiently(act)
 
 
 def check(tether: Tether, attempt: int) -> None:
@@ -49,20 +58,21 @@ def check(tether: Tether, attempt: int) -> None:
     with writing() as session:
         dataset = session.get_one(Dataset, tether.row_id)
     lease = Lease(
-        Dataset, dataset.id, attempt, tether.stop, lost_before=dataset.lost_workers + dataset.losses
-    )
+        Dataset, dataset.id, attempt, tether.stop,
+        lost_before=dataset.lost_workers + dataset.losses, unhurried=UNHURRIED,
+    )  # fmt: skip
     settings().scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=settings().scratch, prefix="check-") as folder:
         out = Path(folder) / "pack.zip"
         try:
             manifest, ledger = ingest(
-                files().local(dataset.upload), tasks()[dataset.task], out,
+                files().local(dataset.upload, lease.tick), tasks()[dataset.task], out,
                 positive=dataset.positive, limits=limits(), tick=lease.tick,
             )  # fmt: skip
         except RejectedError as error:
             refuse(dataset, attempt, error.problems, error.ledger)
             return
-        except (InterruptedWork, LeaseLostError):
+        except (InterruptedWork, LeaseLostError, AwayError):
             raise
         except Exception as error:
             # The edge where an exception becomes a word (DESIGN: typed failures); the trace stays
@@ -91,7 +101,7 @@ def accept(
 ) -> None:  # fmt: skip
     """Stores the pack, then tells the table in one transaction; the upload has done its duty."""
     name = f"packs/{manifest.digest}.zip"
-    files().put_file(name, pack)
+    files().put_file(name, pack, lease.tick)
     lease.tick()
 
     def record(session: Session) -> None:

@@ -6,6 +6,7 @@ A registration is the same for a run that a person picked, without the choice an
 import hashlib
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,13 @@ def finish(sweep_id: str, lease: Lease) -> None:
     out = folder_for(lease)
     try:
         finished = tuning.finish(
-            pack_of(dataset), tasks()[sweep.task], outcomes, measures, fetch,
+            pack_of(dataset, lease), tasks()[sweep.task], outcomes, measures,
+            partial(fetch, lease=lease),
             tuning.Room(out, settings().scratch, settings().cache_max_bytes),
             test_opened=opened + 1, tick=Stages(lease, sweep_id, None),
         )  # fmt: skip
-        kept = keep(finished)
-        test = keep_test(finished, out)
+        kept = keep(finished, lease)
+        test = keep_test(finished, out, lease)
     finally:
         shutil.rmtree(out, ignore_errors=True)
     choice = finished.choice
@@ -61,10 +63,11 @@ def finish(sweep_id: str, lease: Lease) -> None:
         }  # fmt: skip
         if any(run.state == "cancelled" for run in runs):
             recommendation["partial"] = True
-        values: Json = {"test_measures": test}
-        session.execute(update(Run).where(Run.id == choice.run_id).values(**values))
+        # The sweep's row before its runs', as everywhere (lifecycle.changes.lock).
         plain = {"recommendation": plain_json(recommendation)}
         session.execute(update(Sweep).where(Sweep.id == sweep_id).values(**plain))
+        values: Json = {"test_measures": test}
+        session.execute(update(Run).where(Run.id == choice.run_id).values(**values))
         lifecycle.end(session, Finish, sweep_id, lease.attempt, "succeeded")
 
     patiently(record)
@@ -79,23 +82,23 @@ def register(registration_id: str, lease: Lease) -> None:
     out = folder_for(lease)
     try:
         finished = tuning.complete(
-            fetch(wish.run_id), pack_of(dataset),
+            fetch(wish.run_id, lease), pack_of(dataset, lease),
             tuning.Room(out, settings().scratch, settings().cache_max_bytes),
             tick=Stages(lease, sweep.id, wish.run_id),
         )  # fmt: skip
-        kept = keep(finished)
+        kept = keep(finished, lease)
     finally:
         shutil.rmtree(out, ignore_errors=True)
 
     def record(session: Session) -> None:
+        # Ended first: should the answer to a commit get lost, the second try sees it is over.
+        lifecycle.end(session, Registration, wish.id, lease.attempt, "succeeded")
         owned = Model(
             id=wish.id, workspace=wish.workspace, created_by=wish.created_by, task=sweep.task,
             sweep_id=sweep.id, run_id=wish.run_id, digest=digest_of(kept), card=finished.card,
             files=kept,
         )  # fmt: skip
         session.add(owned)
-        session.flush()
-        lifecycle.end(session, Registration, wish.id, lease.attempt, "succeeded")
 
     patiently(record)
 
@@ -114,7 +117,7 @@ def test_openings(session: Session, dataset: Dataset) -> int:
     return sum(1 for found in session.scalars(query) if found and found.get("test"))
 
 
-def fetch(run_id: str) -> tuning.FinishedRun:
+def fetch(run_id: str, lease: Lease) -> tuning.FinishedRun:
     """A succeeded run with its weights, as the science wants it."""
     with reading() as session:
         run = session.get_one(Run, run_id)
@@ -130,31 +133,33 @@ def fetch(run_id: str) -> tuning.FinishedRun:
         best_epoch=best[-1] if best else run.epochs_done,
         validation={name: value["value"] for name, value in run.validation.items()},
     )
-    return tuning.FinishedRun(spec_from(run.spec), files().local(run.weights), result)
+    return tuning.FinishedRun(spec_from(run.spec), files().local(run.weights, lease.tick), result)
 
 
-def keep(finished: tuning.Finished) -> Json:
+def keep(finished: tuning.Finished, lease: Lease) -> Json:
     """Stores a model's files under the digests of their contents: name -> object, sha256, bytes."""
     kept: Json = {}
     for name, path in finished.files.items():
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         start = "weights/" if name == "weights.safetensors" else "models/"
-        end = ".safetensors" if name == "weights.safetensors" else f"/{name}"
+        end = "" if name == "weights.safetensors" else f"/{name}"
         kept[name] = {
-            "object": store(path, start, end), "sha256": digest, "bytes": path.stat().st_size,
+            "object": store(path, start, lease.tick, end),
+            "sha256": digest,
+            "bytes": path.stat().st_size,
         }  # fmt: skip
     return kept
 
 
-def keep_test(finished: tuning.Finished, out: Path) -> str | None:
+def keep_test(finished: tuning.Finished, out: Path, lease: Lease) -> str | None:
     """Stores the test outputs per case; None where the data set has no test part."""
     if finished.test is None:
         return None
     path = out / "test.json"
     path.write_bytes(measure_files.save(finished.test, labels_of(finished.card)))
     run_id = finished.choice.run_id if finished.choice else "none"
-    return store(path, f"measures/{run_id}-test-", ".json")
+    return store(path, f"measures/{run_id}-test-", lease.tick)
 
 
 def labels_of(card: Mapping[str, Any]) -> Labels:

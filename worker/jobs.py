@@ -43,9 +43,25 @@ def answer(job: str, row_id: str) -> None:
         slot.release()
 
 
+_aside: set[threading.Thread] = set()
+
+
 def answer_aside(job: str, row_id: str) -> None:
     """The same without waiting for it; the pulse must go on beating."""
-    threading.Thread(target=answer, args=(job, row_id), name=job, daemon=True).start()
+    thread = threading.Thread(target=answer, args=(job, row_id), name=job, daemon=True)
+    _aside.difference_update({ended for ended in _aside if not ended.is_alive()})
+    _aside.add(thread)
+    thread.start()
+
+
+def drain(seconds: float) -> None:
+    """Waits for what was answered aside, as Celery does for what it delivered: a worker that went
+    first would take its lanes' time to give their work back.
+    """
+    until = time.monotonic() + seconds
+    for thread in list(_aside):
+        if thread.is_alive():
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 @queue.task(name="layertune.check")  # type: ignore[untyped-decorator]  # Celery has no types
@@ -70,7 +86,7 @@ def check(dataset_id: str | None) -> None:
         if waits and tend("worker.check", dataset_id) != 0:
             return  # the row was lost: it has its own time to be tried again
         with reading() as session:
-            dataset_id = work.next_dataset(session)
+            dataset_id = work.longest_waiting(session, Dataset)
 
 
 def tune(sweep_id: str) -> None:
@@ -135,6 +151,7 @@ class Watch:
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self._looked = self._held = time.monotonic()
+        self._blind = float("-inf")
 
     def trouble(self) -> str:
         """Why the child must be killed; empty if it need not be. Asks the table once a second."""
@@ -145,7 +162,9 @@ class Watch:
         try:
             return self._trouble(at)
         except SQLAlchemyError:
-            return ""  # no judgement without the table
+            # No judgement without the table, nor before the child had time to renew its lease.
+            self._blind = self._held = at
+            return ""
 
     def _trouble(self, at: float) -> str:
         with reading() as session:
@@ -154,7 +173,8 @@ class Watch:
                 self._held = at
             for table, row_id, _ in rows:
                 until = session.scalar(select(table.lease_until).where(table.id == row_id))
-                if until is not None and until < now() - GIVEN_UP:
+                blind = at - self._blind < settings().lease_s
+                if not blind and until is not None and until < now() - GIVEN_UP:
                     return "no progress within its lease"
                 if table is Run and _deaf(session, row_id):
                     return f"it did not stop within {settings().grace_s:.0f} s of the cancel"

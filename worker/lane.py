@@ -13,13 +13,14 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import lifecycle
+from app.db import lifecycle, work
 from app.db.lifecycle import LeaseLostError, Work
 from app.db.tables import Finish, Registration, Run, Sweep
 from app.settings import settings
+from app.storage import AwayError
 from models.choice import NothingToChooseError
 from models.tuning.errors import TuningError
-from worker.alive import InterruptedWork, Lease, patiently
+from worker.alive import UNHURRIED, InterruptedWork, Lease, patiently, put_off
 from worker.failures import failure_of
 from worker.finishing import finish, register
 from worker.tether import Tether, tie
@@ -57,6 +58,9 @@ def claim(tether: Tether) -> Claimed | None:
         sweep = session.get(Sweep, sweep_id)
         if sweep is None:
             return None
+        # Between two rows a lane holds none, unless the answer to a claim's commit got lost.
+        for table, row_id, attempt in work.held(session, owner):
+            lifecycle.release(session, table, row_id, attempt)
         run = lifecycle.claim_next_run(session, sweep_id, owner, lease_s)
         if run is not None:
             lost = run.losses + run.lost_workers
@@ -90,7 +94,7 @@ def perform(claimed: Claimed, tether: Tether) -> None:
     try:
         lease = Lease(
             claimed.table, claimed.row_id, claimed.attempt, tether.stop,
-            wish=wish, lost_before=claimed.lost_before,
+            wish=wish, lost_before=claimed.lost_before, unhurried=UNHURRIED,
         )  # fmt: skip
         claimed.act(lease)
     except LeaseLostError:
@@ -98,6 +102,9 @@ def perform(claimed: Claimed, tether: Tether) -> None:
     except InterruptedWork as interruption:
         reason = interruption.reason
         conclude(claimed, lambda session: give_back(session, claimed, reason))
+    except AwayError as error:
+        log.warning("%s: %s; it waits", claimed.row_id, error)
+        conclude(claimed, lambda s: put_off(s, claimed.table, claimed.row_id, claimed.attempt))
     except TuningError as error:
         log.warning("%s failed: %s", claimed.row_id, error.code)
         fail(claimed, {"code": error.code, "detail": str(error)})

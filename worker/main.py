@@ -13,10 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from celery.signals import (
-    worker_ready,
-    worker_shutting_down,
-)
+from celery.signals import worker_shutting_down
 
 from app.queue import QUEUES, queue
 from app.settings import settings
@@ -25,6 +22,7 @@ from worker.alive import Pulse
 from worker.children import stopping
 
 ALL_QUEUES = tuple(dict.fromkeys(QUEUES.values()))
+KILL_S = 2.0  # to kill a child whose time to stop is over, and to note it
 
 
 def main(queues: Sequence[str] = ALL_QUEUES, name: str = "") -> None:
@@ -41,18 +39,16 @@ def main(queues: Sequence[str] = ALL_QUEUES, name: str = "") -> None:
         import_module("worker.predict")  # brings the inference engine, of no use to a tuning worker
     pulse = Pulse(jobs.worker_name, queues, jobs.answer_aside)
 
-    def began(**_: Any) -> None:
-        pulse.start()
-
     def stops(**_: Any) -> None:
         stopping.set()
 
-    worker_ready.connect(began, weak=False)
     worker_shutting_down.connect(stops, weak=False)
+    pulse.start()  # before the broker is found: without one the table alone is the queue
     try:
         queue.worker_main(arguments(queues))
     finally:
         stopping.set()
+        jobs.drain(settings().grace_s + KILL_S)
         pulse.leave()
 
 

@@ -4,7 +4,9 @@ import hashlib
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +49,17 @@ class Stages:
         patiently(lambda s: lifecycle.emit(s, self.sweep_id, "stage", data, run_id=self.run_id))
 
 
-def pack_of(dataset: Dataset) -> Path:
+def pack_of(dataset: Dataset, lease: Lease) -> Path:
     if dataset.pack is None:
         raise RuntimeError(f"data set {dataset.id} is ready but has no pack")
-    return files().local(dataset.pack)
+    return files().local(dataset.pack, lease.tick)
 
 
 def recipe_of(sweep: Sweep) -> Recipe:
     return Recipe(**sweep.recipe)
 
 
-def starting_weights(sweep: Sweep, scratch: bool) -> tuple[str, Path | None]:
+def starting_weights(sweep: Sweep, scratch: bool, lease: Lease) -> tuple[str, Path | None]:
     """What the spec says a run starts from, and the file of it."""
     if scratch:
         return "random", None
@@ -66,7 +68,7 @@ def starting_weights(sweep: Sweep, scratch: bool) -> tuple[str, Path | None]:
         return "imagenet", tuning.ready(backbones()[sweep.backbone], settings().weights, folder)
     with reading() as session:
         kept = session.get_one(Model, sweep.init).files["weights.safetensors"]
-    return str(kept["sha256"]), files().local(str(kept["object"]))
+    return str(kept["sha256"]), files().local(str(kept["object"]), lease.tick)
 
 
 def spec_of(run: Run, sweep: Sweep, pack: Path, init: str) -> RunSpec:
@@ -115,9 +117,9 @@ class Training:
     def train(self) -> None:
         """Trains to the end and ends the row `succeeded`; raises whatever stops it before."""
         self.tick("starting", 0, 1)
-        pack = pack_of(self.dataset)
+        pack = pack_of(self.dataset, self.lease)
         task, backbone = tasks()[self.sweep.task], backbones()[self.sweep.backbone]
-        init, weights = starting_weights(self.sweep, self.run.scratch)
+        init, weights = starting_weights(self.sweep, self.run.scratch, self.lease)
         spec = spec_of(self.run, self.sweep, pack, init)
         self.adopt(spec)
         patches = tuning.prepare(
@@ -159,7 +161,7 @@ class Training:
         if self.checkpoint is None:
             return None
         try:
-            path = files().local(self.checkpoint)
+            path = files().local(self.checkpoint, self.lease.tick)
         except FileNotFoundError:
             log.warning("%s: its checkpoint is gone; it begins anew", self.run.id)
             return None
@@ -169,7 +171,7 @@ class Training:
         """Stores the checkpoint, then row, event and pointer in one transaction; the checkpoint
         before it is deleted once nothing points there.
         """
-        name = store(self.folder / "checkpoint.safetensors", f"checkpoints/{self.run.id}/")
+        name = self.store("checkpoint.safetensors", f"checkpoints/{self.run.id}/")
         before, self.checkpoint = self.checkpoint, name
         row = {
             "loss": epoch.loss, "validation": epoch.validation,
@@ -178,7 +180,10 @@ class Training:
         event = {"arm": self.run.arm, "epoch": epoch.epoch, "epochs": epoch.epochs, **row}
 
         def write(session: Session) -> None:
-            spent = session.get_one(Run, self.run.id).seconds + epoch.seconds
+            kept = session.get_one(Run, self.run.id)
+            if (kept.attempt, kept.checkpoint) == (self.attempt, name):
+                return  # it was committed, only the answer got lost
+            spent = kept.seconds + epoch.seconds
             lifecycle.checkpointed(
                 session, self.run.id, self.attempt, name, epochs_done=epoch.epoch, seconds=spent
             )
@@ -188,18 +193,24 @@ class Training:
         patiently(write)
         if before not in (None, name):
             files().delete(str(before))
+        self.lease.hurry()
         self.lease.tick()
+
+    def store(self, file: str, start: str) -> str:
+        return store(self.folder / file, start, self.lease.tick)
 
     def succeed(self, patches: tuning.PatchSet) -> None:
         result = tuning.results.read(self.folder)
         if result is None:
             raise RuntimeError("the training ended without a result")
-        weights = store(self.folder / "weights.safetensors", "weights/")
-        measures = store(self.folder / "measures.json", f"measures/{self.run.id}-", ".json")
+        weights = self.store("weights.safetensors", "weights/")
+        measures = self.store("measures.json", f"measures/{self.run.id}-")
         rows, labels = measure_files.load((self.folder / "measures.json").read_bytes())
         task = tasks()[self.sweep.task]
-        found = stats.intervals(rows, stats.every(task, labels))
-        self.tick("validating", len(patches), len(patches))
+        every = stats.ticking(
+            stats.every(task, labels), partial(self.tick, "validating", len(patches), len(patches))
+        )
+        found = stats.intervals(rows, every)
 
         def write(session: Session) -> None:
             lifecycle.end(
@@ -215,13 +226,13 @@ class Training:
             files().delete(name)
 
 
-def store(path: Path, start: str, end: str = ".safetensors") -> str:
+def store(path: Path, start: str, tick: Callable[[], object], end: str = "") -> str:
     """Puts a file under the name of its content; two owners can overwrite nothing."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    name = f"{start}{digest}{end}"
+    name = f"{start}{digest}{end or path.suffix}"
     if not files().exists(name):
-        files().put_file(name, path)
+        files().put_file(name, path, tick)
     return name
 
 

@@ -6,9 +6,10 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.lifecycle import BUSY, WAITING, WORK, Work, next_runs
-from app.db.tables import Dataset, Finish, Registration, Run, Sweep, now
+from app.db.tables import Dataset, Finish, Prediction, Registration, Run, Sweep, now
 
 OF_A_SWEEP: tuple[Work, ...] = (Run, Finish, Registration)
+AT_ONCE = 8
 
 
 def _free(table: Work) -> ColumnElement[bool]:
@@ -42,13 +43,17 @@ def held(session: Session, owner: str) -> list[tuple[Work, str, int]]:
 
 
 def overdue(session: Session, table: Work, rung_before_s: float) -> list[str]:
-    """Waiting rows whose bell nobody answered for so long; for runs and the like, sweep ids."""
-    stale = table.rung_at < now() - timedelta(seconds=rung_before_s)
+    """Waiting rows whose bell nobody answered for so long, or was not rung at all, as that of a
+    run given back to a sweep on which another lane works; for runs and the like, sweep ids.
+    """
+    stale = or_(table.rung_at.is_(None), table.rung_at < now() - timedelta(seconds=rung_before_s))
     key = table.sweep_id if table in (Run, Registration) else table.id
-    ids = session.scalars(select(key).where(_free(table), stale).order_by(table.id)).all()
-    return list(dict.fromkeys(ids))
+    free = select(key).where(_free(table), stale).order_by(key).distinct()
+    if table not in OF_A_SWEEP:
+        free = free.limit(AT_ONCE)  # whoever answers one goes on with the next by itself
+    return list(session.scalars(free))
 
 
-def next_dataset(session: Session) -> str | None:
-    """The data set that has waited longest for its check."""
-    return session.scalars(select(Dataset.id).where(_free(Dataset)).order_by(Dataset.id)).first()
+def longest_waiting(session: Session, table: type[Dataset] | type[Prediction]) -> str | None:
+    """The data set or prediction that has waited longest."""
+    return session.scalars(select(table.id).where(_free(table)).order_by(table.id)).first()

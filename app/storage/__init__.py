@@ -8,23 +8,20 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from app.settings import settings
-from app.storage.folder import Folder
-from app.storage.s3 import Bucket
+from app.storage.folder import Folder, Sink, Tick, quiet
+from app.storage.s3 import AwayError, Bucket
 
-
-class Sink(Protocol):
-    """Where a stream of bytes is written."""
-
-    def write(self, data: bytes, /) -> int: ...
+__all__ = ["AwayError", "Files", "Sink", "files", "store"]
 
 
 class Files(Protocol):
     """Objects by name (`packs/<digest>.zip`), whole or not at all.
 
     Reading or sizing a name that is not there raises FileNotFoundError; deleting it is no error.
+    A store that does not answer raises AwayError. `tick` is called with every chunk copied.
     """
 
-    def put_file(self, name: str, path: Path) -> None: ...
+    def put_file(self, name: str, path: Path, tick: Tick = quiet) -> None: ...
 
     def put_bytes(self, name: str, data: bytes) -> None: ...
 
@@ -48,7 +45,7 @@ class Files(Protocol):
         """Names that begin with `prefix`, in order."""
         ...
 
-    def local(self, name: str) -> Path:
+    def local(self, name: str, tick: Tick = quiet) -> Path:
         """A path to read the object at; from S3 it is downloaded once into the scratch folder."""
         ...
 

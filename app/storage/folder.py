@@ -2,16 +2,34 @@
 
 import os
 import secrets
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 CHUNK = 1 << 20
 UNFINISHED = ".unfinished"  # temporary files: beside the objects, so that a rename suffices
 FORGOTTEN_S = 86_400  # an unfinished file of a killed process is swept away after a day
+
+
+class Sink(Protocol):
+    """Where a stream of bytes is written."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+
+Tick = Callable[[], object]  # told with every chunk of a long copy
+
+
+def quiet() -> None:
+    """A tick that nobody hears."""
+
+
+def copied(chunks: Iterable[bytes], sink: Sink, tick: Tick) -> None:
+    for chunk in chunks:
+        sink.write(chunk)
+        tick()
 
 
 def checked(name: str) -> str:
@@ -54,9 +72,9 @@ class Folder:
                 if time.time() - part.stat().st_mtime > FORGOTTEN_S:
                     part.unlink()
 
-    def put_file(self, name: str, path: Path) -> None:
-        with self.writer(name) as sink, path.open("rb") as source:
-            shutil.copyfileobj(source, sink, CHUNK)
+    def put_file(self, name: str, path: Path, tick: Tick = quiet) -> None:
+        with self.writer(name) as sink:
+            copied(in_chunks(path.open("rb")), sink, tick)
 
     def put_bytes(self, name: str, data: bytes) -> None:
         with self.writer(name) as sink:
@@ -66,7 +84,7 @@ class Folder:
         return self._path(name).read_bytes()
 
     def open(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        return _chunks(self._path(name).open("rb"), start, end)
+        return in_chunks(self._path(name).open("rb"), start, end)
 
     def size(self, name: str) -> int:
         return self._path(name).stat().st_size
@@ -85,14 +103,14 @@ class Folder:
         kept = (name for name in found if not name.startswith(f"{UNFINISHED}/"))
         yield from sorted(name for name in kept if name.startswith(prefix))
 
-    def local(self, name: str) -> Path:
+    def local(self, name: str, tick: Tick = quiet) -> Path:  # noqa: ARG002 - nothing is copied
         path = self._path(name)
         if not path.is_file():
             raise FileNotFoundError(f"no object {name!r} below {self.root}")
         return path
 
 
-def _chunks(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
+def in_chunks(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     """Reads [start, end) in chunks; a generator, so the file closes with it."""
     with file:
         file.seek(start)

@@ -1,32 +1,44 @@
 """Files in an S3-compatible bucket: streamed up in parts, read by ranges."""
 
 import hashlib
+import os
 import secrets
-import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
-from app.storage.folder import CHUNK, checked
+from app.storage.folder import CHUNK, Tick, checked, copied, in_chunks, quiet
 
 PART = 16 * 2**20  # S3 wants 5 MiB or more, and at most 10,000 parts: 160 GB
+BROKEN = 500  # an HTTP status from here on is the store's fault
+UNUSED_S = 86_400  # a local copy that nobody asked for in a day is given up
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
+class AwayError(OSError):
+    """The store does not answer, or answers that it cannot: later it may."""
+
+
 @contextmanager
-def _missing(name: str) -> Iterator[None]:
+def _asked(name: str) -> Iterator[None]:
+    """Around a question to the store: what its errors mean here."""
     try:
         yield
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in MISSING:
             raise FileNotFoundError(f"no object {name!r} in the bucket") from error
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= BROKEN:
+            raise AwayError(f"the file store cannot answer for {name!r}") from error
         raise
+    except (HTTPClientError, IncompleteReadError) as error:
+        raise AwayError(f"the file store does not answer for {name!r}") from error
 
 
 class Upload:
@@ -39,6 +51,10 @@ class Upload:
         self._parts: list[dict[str, Any]] = []
 
     def write(self, data: bytes, /) -> int:
+        with _asked(self._where["Key"]):
+            return self._write(data)
+
+    def _write(self, data: bytes) -> int:
         self._buffer += data
         while len(self._buffer) >= PART:
             self._send(bytes(self._buffer[:PART]))
@@ -93,14 +109,16 @@ class Bucket:
         upload = Upload(self.client, self.bucket, self._key(name))
         try:
             yield upload
-            upload.keep()
+            with _asked(name):
+                upload.keep()
         except BaseException:
-            upload.discard()
+            with suppress(BotoCoreError, ClientError):  # the store may be what failed
+                upload.discard()
             raise
 
-    def put_file(self, name: str, path: Path) -> None:
-        with self.writer(name) as sink, path.open("rb") as source:
-            shutil.copyfileobj(source, sink, CHUNK)
+    def put_file(self, name: str, path: Path, tick: Tick = quiet) -> None:
+        with self.writer(name) as sink:
+            copied(in_chunks(path.open("rb")), sink, tick)
 
     def put_bytes(self, name: str, data: bytes) -> None:
         with self.writer(name) as sink:
@@ -114,12 +132,12 @@ class Bucket:
         stop = size if end is None else min(end, size)
         if start >= stop:
             return iter(())
-        with _missing(name):
+        with _asked(name):
             found = self.client.get_object(**self._where(name), Range=f"bytes={start}-{stop - 1}")
-        return _chunks(found["Body"])
+        return _chunks(found["Body"], name)
 
     def size(self, name: str) -> int:
-        with _missing(name):
+        with _asked(name):
             return int(self.client.head_object(**self._where(name))["ContentLength"])
 
     def exists(self, name: str) -> bool:
@@ -130,37 +148,51 @@ class Bucket:
         return True
 
     def delete(self, name: str) -> None:
-        self.client.delete_object(**self._where(name))
+        self._copy(name).unlink(missing_ok=True)
+        with _asked(name):
+            self.client.delete_object(**self._where(name))
 
     def names(self, prefix: str = "") -> Iterator[str]:
         start = f"{self.prefix}/" if self.prefix else ""
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=start + prefix
         )
-        for page in pages:
-            for found in page.get("Contents", ()):
-                yield found["Key"].removeprefix(start)
+        with _asked(prefix):
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(start)
 
-    def local(self, name: str) -> Path:
-        """Objects are immutable by name, so one download serves for good."""
+    def _copy(self, name: str) -> Path:
         known_as = hashlib.sha256(self._key(name).encode()).hexdigest()
-        path = self.scratch / (known_as + Path(name).suffix)
-        if path.is_file():
+        return self.scratch / (known_as + Path(name).suffix)
+
+    def local(self, name: str, tick: Tick = quiet) -> Path:
+        """Objects are immutable by name, so one download serves for as long as it is used."""
+        path = self._copy(name)
+        with suppress(FileNotFoundError):
+            os.utime(path)
             return path
         self.scratch.mkdir(parents=True, exist_ok=True)
+        self._forget_unused()
         part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
         try:
             with part.open("xb") as file:
-                for chunk in self.open(name):
-                    file.write(chunk)
+                copied(self.open(name), file, tick)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
         return path
 
+    def _forget_unused(self) -> None:
+        for copy in self.scratch.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - copy.stat().st_mtime > UNUSED_S:
+                    copy.unlink()
 
-def _chunks(body: Any) -> Iterator[bytes]:
+
+def _chunks(body: Any, name: str) -> Iterator[bytes]:
     try:
-        yield from body.iter_chunks(CHUNK)
+        with _asked(name):
+            yield from body.iter_chunks(CHUNK)
     finally:
         body.close()

@@ -17,8 +17,9 @@ Headline = Callable[[NDArray[np.float32]], float | None]  # outputs [n, classes]
 
 
 def serving(
-    onnx: Path, patches: NDArray[np.uint8], headline: Headline | None = None
-) -> dict[str, Any]:
+    onnx: Path, patches: NDArray[np.uint8], headline: Headline | None = None,
+    tick: Callable[[], object] = lambda: None,
+) -> dict[str, Any]:  # fmt: skip
     """`card["serving"]`: how the network may be run, and what was measured to say so.
 
     `patches` [n, size, size, 3] are the validation ROIs as serving cuts them; they may be memory-
@@ -26,8 +27,8 @@ def serving(
     """
     if not has_bf16():
         return {"bf16": False, "reason": "not measured: this processor has no bfloat16"}
-    exact = _outputs(OpenVinoNetwork(onnx, bf16=False), patches)
-    rough = _outputs(OpenVinoNetwork(onnx, bf16=True), patches)
+    exact = _outputs(OpenVinoNetwork(onnx, bf16=False), patches, tick)
+    rough = _outputs(OpenVinoNetwork(onnx, bf16=True), patches, tick)
     return compare(exact, rough, headline)
 
 
@@ -60,8 +61,11 @@ def _loss(
     return float(before - after)
 
 
-def _outputs(network: OpenVinoNetwork, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
-    chunks = range(0, len(patches), CHUNK)
-    return np.concatenate(
-        [network.run(np.ascontiguousarray(patches[i : i + CHUNK])) for i in chunks]
-    )
+def _outputs(
+    network: OpenVinoNetwork, patches: NDArray[np.uint8], tick: Callable[[], object]
+) -> NDArray[np.float32]:
+    found = []
+    for start in range(0, len(patches), CHUNK):
+        found.append(network.run(np.ascontiguousarray(patches[start : start + CHUNK])))
+        tick()
+    return np.concatenate(found)

@@ -77,8 +77,12 @@ def finish(
     """
     with Pack.open(pack) as opened:
         value = stats.headline(task, labels_of(opened.manifest, task))
-    tick("choosing", 0, 1)
-    choice = choose(measures_by_run, outcomes, value)
+
+    def ticked(rows: Sequence[Measure], weights: stats.Floats) -> stats.Floats:
+        tick("choosing", 0, 1)
+        return value(rows, weights)
+
+    choice = choose(measures_by_run, outcomes, ticked)
     tick("choosing", 1, 1)
     return complete(
         fetch(choice.run_id), pack, room, choice=choice, test_opened=test_opened, tick=tick
@@ -115,14 +119,19 @@ def complete(
         freeze_proof=run.result.freeze_proof,
         epochs={"best": run.result.best_epoch, "stop_reason": run.result.stop_reason},
         trainable_parameters=run.result.trainable_parameters,
-        validation=intervals(calibrated.measures, task, patches),
-        test=intervals(test, task, patches) if test else None,
+        validation=intervals(calibrated.measures, task, patches, tick),
+        test=intervals(test, task, patches, tick) if test else None,
         test_opened=test_opened or 0,
         operating_points=operating_points(calibrated.measures, patches.labels, task.points),
         calibration=calibrated.record,
         digests={"weights.safetensors": _sha256(run.weights), "model.onnx": exported.sha256},
         verification=_verification(exported),
-        serving=agree.serving(exported.path, patches.validation, _headline(task, patches)),
+        serving=agree.serving(
+            exported.path,
+            patches.validation,
+            _headline(task, patches),
+            lambda: tick("verifying", 0, 1),
+        ),
         comparison=None if choice is None else choice.record(),
     )
     with Pack.open(pack) as opened:
@@ -158,9 +167,12 @@ def calibrate(logits: NDArray[np.float64], patches: PatchSet, task: Task) -> Cal
     return Calibrated(temperature, cases, record)
 
 
-def intervals(found: Sequence[Measure], task: Task, patches: PatchSet) -> dict[str, Any]:
+def intervals(
+    found: Sequence[Measure], task: Task, patches: PatchSet, tick: Tick = quiet
+) -> dict[str, Any]:
     """Every value of the task with its interval, the headline first."""
-    values = stats.intervals(found, stats.every(task, patches.labels))
+    every = stats.ticking(stats.every(task, patches.labels), lambda: tick("measuring", 0, 1))
+    values = stats.intervals(found, every)
     first = {task.headline: values.pop(task.headline)}
     return {name: value.record() for name, value in {**first, **values}.items()}
 

@@ -28,7 +28,7 @@ from models.tuning.room import Tick, boot, locked, make_room, quiet, touch
 
 VERSION = 1  # of the cutting: part of the digest
 SHARE = 0.5  # of the disk budget that patches may take; the rest is for prefix caches
-CHUNK = 64  # cases cut between two ticks
+CHUNK = 64  # cases cut ahead of being written
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _fill(path: Path, cases: Sequence[CaseFiles], cut: Cut, stage: str, tick: Ti
             for row, patches in pool.map(cut, cases[start : start + CHUNK]):
                 rows.append(row)
                 file.writelines(np.ascontiguousarray(patch).data for patch in patches)
-            tick(stage, len(rows), len(cases))
+                tick(stage, len(rows), len(cases))
     return rows
 
 

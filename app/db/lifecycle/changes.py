@@ -119,4 +119,5 @@ def renew(session: Session, table: Work, row_id: str, attempt: int, lease_s: flo
 
 def checkpointed(session: Session, run_id: str, attempt: int, name: str, **values: Any) -> None:
     """A run has stored a new checkpoint: its past losses no longer count."""
+    in_line(session, Run, run_id)
     write(session, Run, run_id, attempt, checkpoint=name, losses=0, lost_workers=0, **values)

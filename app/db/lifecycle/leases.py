@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from app.db.lifecycle.changes import emit, entered, in_line, write
+from app.db.lifecycle.changes import LeaseLostError, emit, entered, in_line, write
 from app.db.lifecycle.states import BUSY, WAITING, WORK, Work, row_of, state_of
 from app.db.lifecycle.sweeps import settle
 from app.db.tables import Dataset, Finish, Registration, Run, Sweep, now
@@ -62,14 +62,18 @@ def _cancelled(session: Session, table: Work, row_id: str) -> bool:
 
 
 def lose(
-    session: Session, table: Work, row_id: str, attempt: int, *, worker_alive: bool, detail: str
-) -> None:
+    session: Session, table: Work, row_id: str, attempt: int, *, worker_alive: bool, detail: str,
+    only_expired: bool = False,
+) -> None:  # fmt: skip
     """An attempt ended without a word: it waits and is tried again, up to the limits.
 
-    A cancelled sweep's lost run is cancelled. Raises LeaseLostError if the row has moved on.
+    A cancelled sweep's lost run is cancelled. Raises LeaseLostError if the row has moved on, or,
+    with `only_expired`, if its owner has renewed the lease meanwhile.
     """
     in_line(session, table, row_id)
-    row = row_of(session, table, row_id)
+    row = row_of(session, table, row_id, lock=True)
+    if only_expired and (row.lease_until is None or row.lease_until >= now()):
+        raise LeaseLostError(f"{table.__tablename__} {row_id}: its lease was renewed")
     losses = row.losses + worker_alive
     lost_workers = row.lost_workers + (not worker_alive)
     if _cancelled(session, table, row_id):

@@ -18,9 +18,12 @@ BUSY: dict[Work, str] = {Dataset: "checking"} | dict.fromkeys(_JOBS, "running")
 ENDED = frozenset({"succeeded", "failed", "cancelled", "skipped", "ready", "rejected"})
 
 
-def row_of(session: Session, table: Work, row_id: str) -> Row:
-    """A row as the database has it now, whatever the session remembered of it."""
-    return cast("Row", session.get_one(table, row_id, populate_existing=True))
+def row_of(session: Session, table: Work, row_id: str, *, lock: bool = False) -> Row:
+    """A row as the database has it now, whatever the session remembered of it; with `lock` it
+    stays so until the commit.
+    """
+    found = session.get_one(table, row_id, populate_existing=True, with_for_update=lock or None)
+    return cast("Row", found)
 
 
 def runs_of(session: Session, sweep_id: str) -> list[Run]:
