@@ -6,8 +6,11 @@ safetensors, the card as JSON, each under a limit on its size.
 
 import hashlib
 import json
+import lzma
 import math
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +35,12 @@ PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib", ".npy",
 NO_PICKLES = "pickles and the like can run code and are never read; export safetensors or ONNX"
 FRACTIONS = ("threshold", "sensitivity", "specificity", "low", "high")
 DOMAINS = {"", "ai.onnx"}
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
+    RuntimeError, EOFError, ValueError, IndexError,
+)  # fmt: skip  # zipfile lets all of these out when fed with damaged archives
+# A graph may be valid ONNX and still not run: that the engine raises, and NumPy for odd shapes.
+NOT_RUNNING = (RuntimeError, ValueError, IndexError, TypeError, OverflowError)
 INVALID = (DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
 SUM_TOLERANCE = 1e-3  # how far a row of scores may be from summing to one
 CHUNK = 1 << 20
@@ -68,8 +77,8 @@ def read(path: Path, folder: Path, tasks: Mapping[str, Task]) -> Bundle:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename: _unpack(archive, info, folder) for info in _infos(archive)}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise BundleError("not_a_bundle", f"the bundle is no readable zip: {error}") from error
+    except BROKEN as error:
+        raise BundleError("not_a_bundle", "the bundle is no readable zip: pack it anew") from error
     for name in NEEDED:
         if name not in members:
             raise BundleError("incomplete_bundle", f"{name} is missing: {CONTENTS}")
@@ -115,7 +124,8 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> Me
 
 def _card(path: Path, tasks: Mapping[str, Task]) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_bytes(), parse_constant=_no_constant)
+        card = json.loads(path.read_bytes(), parse_constant=_no_constant, parse_float=_finite)
+        json.dumps(card, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise BundleError("bad_card", f"card.json is not JSON: {error}") from error
     if not isinstance(card, dict):
@@ -127,6 +137,11 @@ def _card(path: Path, tasks: Mapping[str, Task]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_constant(text)
 
 
 def _faults(card: Mapping[str, Any], tasks: Mapping[str, Task]) -> Iterator[str]:
@@ -157,6 +172,8 @@ def _names(classes: object) -> bool:
 def _is_point(point: object) -> bool:
     if not isinstance(point, dict) or not isinstance(point.get("name"), str):
         return False
+    if "threshold" not in point:
+        return False
     numbers = (
         point.get(name) for name in ("threshold", "sensitivity", "specificity", "low", "high")
     )
@@ -166,7 +183,7 @@ def _is_point(point: object) -> bool:
 def _is_fraction(number: object) -> bool:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return False
-    return math.isfinite(number) and 0 <= number <= 1
+    return 0 <= number <= 1
 
 
 # ---- the files ------------------------------------------------------------------------------
@@ -187,13 +204,17 @@ def _check_network(path: Path, classes: int) -> None:
         raise BundleError("bad_network", f"model.onnx needs operators of {sorted(foreign)}")
     try:
         network = load(path, bf16=False)
+        shape = (2, network.size, network.size, 3)
+        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        scores = network.run(noise)
     except NetworkError as error:
         raise BundleError("bad_network", str(error)) from error
+    except NOT_RUNNING as error:
+        detail = "model.onnx does not run; export it with LayerTune"
+        raise BundleError("bad_network", detail) from error
     if network.classes != classes:
         detail = f"model.onnx has {network.classes} outputs, card.json {classes} classes"
         raise BundleError("bad_network", detail)
-    noise = np.random.default_rng(0).integers(0, 256, (2, network.size, network.size, 3))
-    scores = network.run(noise.astype(np.uint8))
     if not np.allclose(scores.sum(axis=1), 1, atol=SUM_TOLERANCE) or (scores < 0).any():
         detail = "the scores of model.onnx do not sum to one: end it in a softmax"
         raise BundleError("bad_network", detail)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.case import Pixels
 
 Scores = NDArray[np.float32]  # [n, classes]
+SIZE_MAX = 2048  # pixels a side of a patch; more would be a claim on all memory
 
 
 class NetworkError(Exception):
@@ -127,10 +128,21 @@ def _read(path: Path) -> ov.Model:
         raise NetworkError(f"{path.name}: not readable as an ONNX network") from error
 
 
-def _dimensions(path: Path, model: ov.Model) -> list[int]:
+def _taken(model: ov.Model) -> tuple[list[int], str]:
+    """Shape (-1 = free) and element type of a network's one input; [] where there is not just one.
+
+    A shape of unknown rank is [] too.
+    """
+    if len(model.inputs) != 1 or model.input(0).partial_shape.rank.is_dynamic:
+        return [], f"{len(model.inputs)} inputs"
     shape = [-1 if side.is_dynamic else side.get_length() for side in model.input(0).partial_shape]
-    given = model.input(0).get_element_type().to_string()
-    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or given != "u8":
+    return shape, model.input(0).get_element_type().to_string()
+
+
+def _dimensions(path: Path, model: ov.Model) -> list[int]:
+    shape, given = _taken(model)
+    square = len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3
+    if not square or given != "u8" or not 0 < shape[1] <= SIZE_MAX:
         raise NetworkError(
             f"{path.name}: takes {given} {shape} where uint8 [n, size, size, 3] is expected; "
             "export it with LayerTune, which puts the normalisation inside"

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,13 @@ CARD: dict[str, Any] = {
 }
 
 
-def network(classes: int = 2, softmax: bool = True, external: bool = False) -> bytes:
+def network(
+    classes: int = 2,
+    softmax: bool = True,
+    external: bool = False,
+    size: int | str = SIZE,
+    axis: Sequence[int] = (1, 2),
+) -> bytes:
     """uint8 [n, 8, 8, 3] -> mean of each channel -> linear -> scores [n, classes]."""
     weights = np.linspace(-1, 1, 3 * classes, dtype=np.float32).reshape(3, classes) / 255
     tensor = numpy_helper.from_array(weights, "w")
@@ -31,7 +37,7 @@ def network(classes: int = 2, softmax: bool = True, external: bool = False) -> b
         tensor.ClearField("raw_data")
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value="../../etc/passwd")
-    axes = numpy_helper.from_array(np.array([1, 2], np.int64), "axes")
+    axes = numpy_helper.from_array(np.array(axis, np.int64), "axes")
     nodes = [
         helper.make_node("Cast", ["pixels"], ["x"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["x", "axes"], ["mean"], keepdims=0),
@@ -42,7 +48,7 @@ def network(classes: int = 2, softmax: bool = True, external: bool = False) -> b
     graph = helper.make_graph(
         nodes,
         "toy",
-        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", SIZE, SIZE, 3])],
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", size, size, 3])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes])],
         [tensor, axes],
     )
@@ -68,6 +74,17 @@ def bundle(members: Mapping[str, bytes] | None = None, **card: Any) -> bytes:
             if data:
                 archive.writestr(name, data)
     return buffer.getvalue()
+
+
+def damaged() -> bytes:
+    """A zip whose directory is whole and whose compressed bytes are not."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("card.json", json.dumps(CARD))
+    content = bytearray(buffer.getvalue())
+    start = 30 + len("card.json")
+    content[start : start + 8] = b"\xff" * 8
+    return bytes(content)
 
 
 def foreign() -> bytes:
