@@ -16,8 +16,10 @@ from app.storage import Files, files
 
 __all__ = [
     "Admin", "BodyDigest", "Caller", "Clinician", "Cursor", "FilesDep", "IdempotencyKey", "Limit",
-    "ReadSession", "Researcher", "Viewer", "WriteSession", "record",
+    "ReadSession", "Researcher", "Viewer", "WriteSession", "record", "unchanged",
 ]  # fmt: skip
+
+UNCHANGED = "unchanged"  # in a session's info
 
 # Only to be seen in OpenAPI: app.gate has checked the key before any body was read.
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key, `lt_…`")
@@ -75,9 +77,16 @@ def _read() -> Iterator[Session]:
         yield session
 
 
+def unchanged(session: Session) -> None:
+    """Nothing was changed after all (a dry run, a reply given again): nothing is audited."""
+    session.info[UNCHANGED] = True
+
+
 def _write(request: Request) -> Iterator[Session]:
     with writing() as session:
         yield session
+        if session.info.get(UNCHANGED):
+            return
         route = request.scope["route"]
         named = next(iter(request.path_params.values()), None)
         resource = getattr(request.state, "resource", named)

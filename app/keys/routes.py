@@ -6,7 +6,16 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app import idempotency
 from app.answers import again, problems
-from app.deps import Admin, BodyDigest, Cursor, IdempotencyKey, Limit, ReadSession, WriteSession
+from app.deps import (
+    Admin,
+    BodyDigest,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    ReadSession,
+    WriteSession,
+    unchanged,
+)
 from app.idempotency import Asked
 from app.keys import schemas, service
 from app.pages import page
@@ -36,6 +45,7 @@ def create_key(
     """Makes a key. The reply holds it in the clear, this once."""
     wanted = Asked(caller, CREATE, key, body)
     if (found := idempotency.replay(session, wanted)) is not None:
+        unchanged(session)
         return again(found)
     row, secret = service.create(session, caller, asked)
     request.state.resource = row.id

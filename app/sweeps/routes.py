@@ -21,6 +21,7 @@ from app.deps import (
     Researcher,
     Viewer,
     WriteSession,
+    unchanged,
 )
 from app.idempotency import Asked
 from app.pages import page
@@ -65,9 +66,11 @@ def create_sweep(
 ) -> Response:
     """Starts a sweep over tuning depths, or with `dry_run` says what it would take."""
     if asked.dry_run:
+        unchanged(session)
         return respond(request, service.estimate(session, caller.workspace, asked))
     wanted = Asked(caller, CREATE, key, body)
     if (found := idempotency.replay(session, wanted)) is not None:
+        unchanged(session)
         return again(found)
     row = service.create(session, caller, asked)
     view = service.view(session, row)
@@ -132,7 +135,7 @@ async def list_sweep_events(
 ) -> Response:
     """What happened, in order. The stream replays, follows, and ends after the last event."""
     start = after if last_event_id is None else last_event_id
-    if "text/event-stream" not in accept:
+    if "text/event-stream" not in accept.lower():
         return await run_in_threadpool(_listed, request, caller, sweep_id, start, limit)
     await run_in_threadpool(_check, caller, sweep_id)
     return StreamingResponse(

@@ -36,3 +36,13 @@ def test_the_audit_is_the_admins_and_the_workspaces(client_as: Client) -> None:
     for role in ("viewer", "clinician", "researcher"):
         assert client_as(role).get("/v1/audit").status_code == 403
     assert client_as("elsewhere").get("/v1/audit").json()["items"] == []
+
+
+def test_what_changed_nothing_is_not_audited(client: TestClient) -> None:
+    asked = {"dataset_id": rows.dataset(), "backbone": "tiny"}
+    assert client.post("/v1/sweeps", json={**asked, "dry_run": True}).status_code == 200
+    key = {"Idempotency-Key": "k"}
+    replies = [client.post("/v1/sweeps", json=asked, headers=key) for _ in range(2)]
+    assert [reply.status_code for reply in replies] == [202, 202]
+    (only,) = client.get("/v1/audit").json()["items"]
+    assert (only["action"], only["resource"]) == ("create_sweep", replies[0].json()["id"])
