@@ -18,9 +18,15 @@ from app.settings import settings
 
 log = logging.getLogger(__name__)
 
-# Read by OpenMP when the child loads torch. A thread that spins while it waits takes a core from
-# whatever else runs here: beside the API and the tests a step took two to ten times as long.
-PASSIVE = {"OMP_WAIT_POLICY": "passive"}
+# Read when the child starts. An OpenMP thread that spins while it waits takes a core from whatever
+# else runs here: beside other work a step took two to ten times as long. And glibc hands a large
+# array's pages back to the kernel at each free, to be cleared and mapped again in the next step:
+# kept, a training step of EfficientNet-Lite0 took 1.8 s instead of 2.8 (docs/measurements.md).
+CALM = {
+    "OMP_WAIT_POLICY": "passive",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
+}
 
 stopping = threading.Event()  # the worker was asked to stop: children are told, none is started
 
@@ -45,7 +51,7 @@ class Child:
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,
-                env=PASSIVE | os.environ,
+                env=CALM | os.environ,
                 pass_fds=(reader,),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
