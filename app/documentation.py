@@ -7,7 +7,9 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from app.replies import MEDIA_TYPE, ProblemBody
+from app.answers import REQUEST_ID
+from app.errors import Problem
+from app.replies import MEDIA_TYPE, ProblemBody, body_of
 
 ASSETS = "/assets"  # served by this process: hospital networks have no CDN
 ABOUT = """Upload a small set of labelled images; LayerTune tunes a pre-trained network at every
@@ -26,17 +28,17 @@ TAGS = [
     {"name": "health", "description": "For those who run the service"},
 ]
 # Problems that any guarded route may answer, with the example shown for each.
-PROBLEMS: dict[str, tuple[str, str, str]] = {
-    "401": ("unauthorised", "Unauthorized", "give an API key: Authorization: Bearer lt_…"),
-    "403": ("forbidden", "Forbidden", "this needs the role researcher or higher"),
-    "404": ("not_found", "Not Found", "no such thing in your workspace"),
-    "409": ("conflict", "Conflict", "its state does not allow this"),
-    "413": ("too_large", "Content Too Large", "larger than this service accepts"),
-    "415": ("unsupported_media_type", "Unsupported Media Type", "send application/json here"),
-    "422": ("invalid_request", "Unprocessable Content", "query/limit: at most 200"),
-    "429": ("too_many_requests", "Too Many Requests", "more than 100 requests a second"),
-    "500": ("internal_error", "Internal Server Error", "the log names the place"),
-    "503": ("database_unavailable", "Service Unavailable", "the database cannot be reached"),
+PROBLEMS: dict[str, tuple[str, str]] = {
+    "401": ("unauthorised", "give an API key: Authorization: Bearer lt_…"),
+    "403": ("forbidden", "this needs the role researcher or higher"),
+    "404": ("not_found", "no such thing in your workspace"),
+    "409": ("conflict", "its state does not allow this"),
+    "413": ("too_large", "larger than this service accepts"),
+    "415": ("unsupported_media_type", "send application/json here"),
+    "422": ("invalid_request", "query/limit: at most 200"),
+    "429": ("too_many_requests", "more than 100 requests a second"),
+    "500": ("internal_error", "the log names the place"),
+    "503": ("database_unavailable", "the database cannot be reached"),
 }
 ALWAYS = ("401", "403", "422", "429", "500", "503")
 WITH_BODY = ("409", "413", "415")
@@ -75,29 +77,23 @@ def add_pages(app: FastAPI) -> None:
         )
 
 
-def words(status: str) -> tuple[str, str, str]:
-    """Code, title and detail of a status; the HTTP names for one that is not in the table."""
+def words(status: str) -> tuple[str, str]:
+    """Code and detail of a status; the HTTP names for one that is not in the table."""
     known = HTTPStatus(int(status))
-    return PROBLEMS.get(status, (known.name.lower(), known.phrase, known.description))
+    return PROBLEMS.get(status, (known.name.lower(), known.description))
 
 
 def example(status: str) -> dict[str, Any]:
-    code, title, detail = words(status)
-    return {
-        "type": f"urn:layertune:problem:{code}",
-        "title": title,
-        "status": int(status),
-        "detail": detail,
-        "code": code,
-        "retryable": status in ("429", "503", "507"),
-        "request_id": "req_01k9f3zj6v8x2m4n7q0r5s1t2w",
-        "errors": [{"pointer": "query/limit", "detail": "at most 200"}] if status == "422" else [],
-    }
+    code, detail = words(status)
+    errors = [{"pointer": "query/limit", "detail": "at most 200"}] if status == "422" else []
+    retryable = status in ("429", "503", "507")
+    problem = Problem(int(status), code, detail, errors=errors, retryable=retryable)
+    return body_of(problem, REQUEST_ID)
 
 
 def response(status: str) -> dict[str, Any]:
     return {
-        "description": words(status)[1],
+        "description": HTTPStatus(int(status)).phrase,
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BeforeValidator, Field
 from starlette.concurrency import run_in_threadpool
 
 from app import idempotency
@@ -36,6 +37,7 @@ MISSING = {(404, "not_found"): "there is no sweep 'swp_01k9'"}
 NO_RUN = {(404, "not_found"): "there is no run 'run_01k9'"}
 CREATE = "create_sweep"
 EVENTS_MAX = 10_000
+EventId = Annotated[int, Field(ge=0, le=2**62)]
 
 
 @router.post(
@@ -126,10 +128,12 @@ async def list_sweep_events(
     request: Request,
     caller: Viewer,
     sweep_id: Id,
-    after: Annotated[int, Query(ge=0, le=2**62, description="Only events with a larger id")] = 0,
+    after: Annotated[EventId, Query(description="Only events with a larger id")] = 0,
     limit: Annotated[int, Query(ge=1, le=EVENTS_MAX)] = EVENTS_MAX,
     last_event_id: Annotated[
-        int | None, Header(ge=0, le=2**62, description="As `after`; sent by a reconnecting client")
+        EventId | None,
+        BeforeValidator(lambda given: given or None),  # empty: nothing has been seen yet
+        Header(description="As `after`; sent by a reconnecting client"),
     ] = None,
     accept: Annotated[str, Header(max_length=1000, include_in_schema=False)] = "",
 ) -> Response:

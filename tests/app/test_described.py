@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-FEATURES = ("/v1/datasets", "/v1/sweeps", "/v1/runs", "/v1/models", "/v1/deployments", "/v1/keys")
+FEATURES = ("/v1/datasets", "/v1/sweeps", "/v1/runs", "/v1/models", "/v1/deployments", "/v1/keys",
+            "/v1/audit")  # fmt: skip
 BOUNDS = {"minimum", "exclusiveMinimum", "const", "enum"}
 
 
@@ -35,7 +36,8 @@ def unbounded(node: Any, path: str = "") -> Iterator[str]:
 
 def test_every_number_of_a_feature_has_a_bound(described: dict[str, Any]) -> None:
     ours = ("Sweep", "Run", "Recipe", "Estimate", "Dataset", "Model", "Deployment", "Key", "Epoch",
-            "Ledger", "Counts", "Splits", "Progress", "Version", "LayerRate")  # fmt: skip
+            "Ledger", "Counts", "Splits", "Progress", "Version", "LayerRate", "Task", "Backbone",
+            "LayerBody", "ClassFinding", "Point", "Input", "Audit", "Envelope")  # fmt: skip
     schemas = described["components"]["schemas"]
     found = {name: schemas[name] for name in schemas if name.startswith(ours)}
     assert len(found) > 15
@@ -62,6 +64,9 @@ def test_bodies_come_with_an_example_to_send(described: dict[str, Any]) -> None:
         assert described["components"]["schemas"][name]["examples"]
     models = described["paths"]["/v1/models"]["post"]["requestBody"]["content"]
     assert set(models) == {"application/json", "multipart/form-data"}
+    for path in ("/v1/datasets", "/v1/predictions/classification"):
+        body = described["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]
+        assert set(body["example"]) < set(body["schema"]["properties"])
     fields = described["paths"]["/v1/datasets"]["post"]["requestBody"]["content"]
     required = fields["multipart/form-data"]["schema"]["required"]
     assert required == ["archive", "task", "name"]

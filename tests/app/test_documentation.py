@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -51,7 +52,9 @@ def test_every_error_reply_is_a_problem_with_an_example(document: dict[str, Any]
                 content = reply["content"]["application/problem+json"]
                 assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
                 shown = content.get("example") or next(iter(content["examples"].values()))["value"]
-                assert ProblemBody.model_validate(shown).status == int(status), f"{method} {path}"
+                body = ProblemBody.model_validate(shown)
+                assert body.status == int(status), f"{method} {path}"
+                assert body.title == HTTPStatus(body.status).phrase
 
 
 def test_guarded_operations_say_that_they_need_a_key(document: dict[str, Any]) -> None:

@@ -110,7 +110,9 @@ def test_metrics_count_requests_and_rows(client: TestClient) -> None:
         )  # fmt: skip
         session.add(Heartbeat(worker="a", queues="io,predict", at=now()))
     client.get("/v1/tasks/none")
+    client.request("GIMME", "/v1/tasks/none")
     text = client.get("/metrics").text
+    assert "GIMME" not in text and 'method="other"' in text
     labels = 'method="GET",route="/v1/tasks/{task}",status="404"'
     assert f"layertune_requests_total{{{labels}}}" in text
     assert 'layertune_rows{state="queued",table="predictions"} 1.0' in text

@@ -192,6 +192,7 @@ def test_a_reconnecting_watcher_goes_on_where_it_was(client: TestClient) -> None
     assert streamed(client, sweep_id, **{"Last-Event-ID": str(listed[-1]["id"])}) == []
     after = client.get(f"/v1/sweeps/{sweep_id}/events", params={"after": last, "limit": 1})
     assert after.json() == listed[1:2]
+    assert streamed(client, sweep_id, **{"Last-Event-ID": ""}) == listed
     wrong = client.get(f"/v1/sweeps/{sweep_id}/events", headers={"Last-Event-ID": "yesterday"})
     assert wrong.status_code == 422
 
