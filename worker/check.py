@@ -4,11 +4,11 @@ Decoders of strange images crash and eat memory; here they take nobody with them
 """
 
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
@@ -25,6 +25,7 @@ from models.ledger import LedgerEntry, RejectedError
 from models.pack import Manifest
 from worker.alive import UNHURRIED, InterruptedWork, Lease, patiently, put_off
 from worker.failures import failure_of
+from worker.leftovers import folder_for
 from worker.tether import Tether, tie
 
 log = logging.getLogger(__name__)
@@ -61,28 +62,33 @@ def check(tether: Tether, attempt: int) -> None:
         Dataset, dataset.id, attempt, tether.stop,
         lost_before=dataset.lost_workers + dataset.losses, unhurried=UNHURRIED,
     )  # fmt: skip
-    settings().scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=settings().scratch, prefix="check-") as folder:
-        out = Path(folder) / "pack.zip"
-        try:
-            manifest, ledger = ingest(
-                files().local(dataset.upload, lease.tick), tasks()[dataset.task], out,
-                positive=dataset.positive, limits=limits(), tick=lease.tick,
-            )  # fmt: skip
-        except RejectedError as error:
-            refuse(dataset, attempt, error.problems, error.ledger)
-            return
-        except (InterruptedWork, LeaseLostError, AwayError):
-            raise
-        except Exception as error:
-            # The edge where an exception becomes a word (DESIGN: typed failures); the trace stays
-            # in the log, its digest is what a user can report.
-            log.exception("%s: the check failed", dataset.id)
-            failure = failure_of(error)
-            problem = {"file": None, **failure}
-            refuse(dataset, attempt, [problem], [], failure=dict(failure))
-            return
-        accept(dataset, attempt, lease, out, manifest, ledger)
+    folder = folder_for("checks", lease)
+    try:
+        examine(dataset, attempt, lease, folder / "pack.zip")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def examine(dataset: Dataset, attempt: int, lease: Lease, out: Path) -> None:
+    try:
+        manifest, ledger = ingest(
+            files().local(dataset.upload, lease.tick), tasks()[dataset.task], out,
+            positive=dataset.positive, limits=limits(), tick=lease.tick,
+        )  # fmt: skip
+    except RejectedError as error:
+        refuse(dataset, attempt, error.problems, error.ledger)
+        return
+    except (InterruptedWork, LeaseLostError, AwayError):
+        raise
+    except Exception as error:
+        # The edge where an exception becomes a word (DESIGN: typed failures); the trace stays
+        # in the log, its digest is what a user can report.
+        log.exception("%s: the check failed", dataset.id)
+        failure = failure_of(error)
+        problem = {"file": None, **failure}
+        refuse(dataset, attempt, [problem], [], failure=dict(failure))
+        return
+    accept(dataset, attempt, lease, out, manifest, ledger)
 
 
 def limits() -> Limits:

@@ -24,6 +24,7 @@ from models.discovery import tasks
 from models.findings import Labels
 from models.tuning import session as tuning
 from worker.alive import Lease, patiently
+from worker.leftovers import folder_for
 from worker.training import Stages, pack_of, plain_json, spec_from, store
 
 
@@ -40,7 +41,7 @@ def finish(sweep_id: str, lease: Lease) -> None:
         for run in runs
         if run.state == "succeeded" and run.measures is not None
     }
-    out = folder_for(lease)
+    out = folder_for("finishes", lease)
     try:
         finished = tuning.finish(
             pack_of(dataset, lease), tasks()[sweep.task], outcomes, measures,
@@ -79,7 +80,7 @@ def register(registration_id: str, lease: Lease) -> None:
         wish = session.get_one(Registration, registration_id)
         sweep = session.get_one(Sweep, wish.sweep_id)
         dataset = session.get_one(Dataset, sweep.dataset_id)
-    out = folder_for(lease)
+    out = folder_for("finishes", lease)
     try:
         finished = tuning.complete(
             fetch(wish.run_id, lease), pack_of(dataset, lease),
@@ -101,10 +102,6 @@ def register(registration_id: str, lease: Lease) -> None:
         session.add(owned)
 
     patiently(record)
-
-
-def folder_for(lease: Lease) -> Path:
-    return settings().scratch / "finishes" / f"{lease.row_id}-{lease.attempt}"
 
 
 def test_openings(session: Session, dataset: Dataset) -> int:

@@ -20,6 +20,7 @@ from app.settings import settings
 from worker import jobs
 from worker.alive import Pulse
 from worker.children import stopping
+from worker.leftovers import Broom
 
 ALL_QUEUES = tuple(dict.fromkeys(QUEUES.values()))
 KILL_S = 2.0  # to kill a child whose time to stop is over, and to note it
@@ -43,6 +44,7 @@ def main(queues: Sequence[str] = ALL_QUEUES, name: str = "") -> None:
         stopping.set()
 
     worker_shutting_down.connect(stops, weak=False)
+    Broom(objects=QUEUES["check"] in queues).start()
     pulse.start()  # before the broker is found: without one the table alone is the queue
     try:
         queue.worker_main(arguments(queues))

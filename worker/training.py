@@ -25,6 +25,7 @@ from models.pack import Pack
 from models.spec import Numerics, Recipe, RunSpec
 from models.tuning import session as tuning
 from worker.alive import Lease, patiently
+from worker.leftovers import folder_for
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class Training:
         self.run, self.lease, self.attempt = run, lease, lease.attempt
         self.checkpoint = run.checkpoint
         self.tick = Stages(lease, run.sweep_id, run.id)
-        self.folder = settings().scratch / "runs" / f"{run.id}-{run.attempt}"
+        self.folder = folder_for("runs", lease)
 
     def train(self) -> None:
         """Trains to the end and ends the row `succeeded`; raises whatever stops it before."""

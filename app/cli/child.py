@@ -62,9 +62,7 @@ class Child:
         """Starts the process again once it has died and its back-off is over; answers the news."""
         at = time.monotonic()
         if self.process is None:
-            if at >= self._again_at:
-                self.start()
-            return ""
+            return "" if at < self._again_at else self._start_again(at)
         status = self.process.poll()
         if status is None:
             return ""
@@ -75,6 +73,17 @@ class Child:
         self._again_at = at + wait_s
         how = f"killed by signal {-status}" if status < 0 else f"status {status}"
         return f"{self.name} died ({how}, log {self.log}); again in {wait_s:g} s"
+
+    def _start_again(self, at: float) -> str:
+        """A machine short of memory, processes or disk refuses; it is asked again later."""
+        try:
+            self.start()
+        except OSError as error:
+            if self.process is not None:
+                return ""  # it runs, only its pid file could not be written
+            self._again_at = at + BACK_OFF_MAX_S
+            return f"{self.name} could not be started ({error}); again in {BACK_OFF_MAX_S:g} s"
+        return ""
 
     def ask_to_stop(self) -> None:
         if self.process is not None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -41,11 +42,13 @@ class Stack:
         self.children: list[Child] = []
 
     def say(self, text: str) -> None:
-        """To the terminal and to the log."""
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-        self.log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
-        self.log.flush()
+        """To the terminal and to the log; a closed terminal or a full disk stops nobody."""
+        with suppress(OSError, ValueError):
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+        with suppress(OSError, ValueError):
+            self.log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
+            self.log.flush()
 
     def watch_signals(self) -> None:
         """Also where the parent left SIGINT ignored, as a shell does for a job in background."""

@@ -69,9 +69,19 @@ def make_room(folder: Path, needed: int, max_bytes: int, keep: set[Path]) -> Non
     for entry in entries:
         if sum(used.values()) + needed <= max_bytes:
             return
-        if entry not in keep:
-            shutil.rmtree(entry, ignore_errors=True)
+        if entry not in keep and _given_up(entry):
             used.pop(entry)
+
+
+def _given_up(entry: Path) -> bool:
+    """Deletes an entry, unless another process is making it at this moment (it holds its lock)."""
+    with entry.with_suffix(".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        shutil.rmtree(entry, ignore_errors=True)
+    return True
 
 
 def reserve(path: Path, size: int) -> None:

@@ -1,0 +1,93 @@
+"""The broom takes what killed attempts left, and nothing that somebody still needs."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, update
+
+from app import ids
+from app.db import lifecycle
+from app.db.session import writing
+from app.db.tables import Dataset, Prediction, Run, now
+from app.settings import settings
+from app.storage import files
+from tests.app import rows
+from worker.leftovers import sweep_folders, sweep_objects
+
+
+def folder(name: str) -> Path:
+    made = settings().scratch / name
+    made.mkdir(parents=True)
+    (made / "checkpoint.safetensors").write_bytes(b"x")
+    return made
+
+
+def test_folders_of_attempts_that_are_over_go_and_the_one_at_work_stays(db: Engine) -> None:
+    sweep_id, (run_id,) = rows.sweep(states=("queued",))
+    with writing() as session:
+        first = lifecycle.claim(session, Run, run_id, "a", 30)
+        assert first is not None
+        lifecycle.release(session, Run, run_id, first)
+        second = lifecycle.claim(session, Run, run_id, "b", 30)
+    dead = folder(f"runs/{run_id}-{first}")
+    alive = folder(f"runs/{run_id}-{second}")
+    finished = folder(f"finishes/{sweep_id}-1")
+    strange = folder("checks/ds_of_a_database_that_is_gone-1")
+    patches = folder("patches/0123")
+    sweep_folders()
+    assert [dead.exists(), finished.exists(), strange.exists()] == [False] * 3
+    assert alive.exists()
+    assert patches.exists()
+
+
+def test_the_folder_of_a_run_given_back_goes_before_it_is_claimed_again(db: Engine) -> None:
+    _, (run_id,) = rows.sweep(states=("queued",))
+    with writing() as session:
+        attempt = lifecycle.claim(session, Run, run_id, "a", 30)
+        assert attempt is not None
+        lifecycle.release(session, Run, run_id, attempt)
+    left = folder(f"runs/{run_id}-{attempt}")
+    sweep_folders()
+    assert not left.exists()
+
+
+def test_uploads_go_once_checked_and_a_day_old(db: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {name: f"uploads/{ids.new('upl')}" for name in ("orphan", "waiting", "checked")}
+    for name in names.values():
+        files().put_bytes(name, b"zip")
+    rows.dataset(state="checking", upload=names["waiting"])
+    rows.dataset(state="ready", upload=names["checked"])
+    sweep_objects()
+    assert len(list(files().names("uploads/"))) == 3  # all are young: a row may still come
+    monkeypatch.setattr("worker.leftovers.now", lambda: now() + timedelta(days=2))
+    sweep_objects()
+    assert list(files().names("uploads/")) == [names["waiting"]]
+
+
+def test_inputs_go_once_answered(db: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {state: ids.new("prd") for state in ("queued", "succeeded")}
+    with writing() as session:
+        session.add_all(
+            Prediction(
+                id=row_id, workspace="default", created_by="key_1", state=state,
+                task="classification", model_id="mdl_1",
+            )
+            for state, row_id in made.items()
+        )  # fmt: skip
+    for row_id in made.values():
+        files().put_bytes(f"inputs/{row_id}", b"jpeg")
+    monkeypatch.setattr("worker.leftovers.now", lambda: now() + timedelta(days=2))
+    sweep_objects()
+    assert list(files().names("inputs/")) == [f"inputs/{made['queued']}"]
+
+
+def test_checkpoints_go_with_the_end_of_their_run(db: Engine) -> None:
+    _, run_ids = rows.sweep(states=("running", "queued", "cancelled", "failed"))
+    for run_id in run_ids:
+        files().put_bytes(f"checkpoints/{run_id}/{'a' * 64}.safetensors", b"x")
+    with writing() as session:
+        session.execute(update(Dataset).values(state="ready"))
+    sweep_objects()
+    kept = [name.split("/")[1] for name in files().names("checkpoints/")]
+    assert kept == sorted(run_ids[:2])

@@ -1,0 +1,122 @@
+"""What killed attempts leave behind, swept away: folders on this machine, objects in the store."""
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app import ids, pids
+from app.db.lifecycle import BUSY, ENDED, Work
+from app.db.session import reading
+from app.db.tables import Dataset, Finish, Prediction, Registration, Run, now
+from app.settings import settings
+from app.storage import AwayError, files
+from worker.alive import Lease
+from worker.children import stopping
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 3600.0
+YOUNG = timedelta(days=1)  # an upload without a row may still be on its way
+KINDS: dict[str, tuple[Work, ...]] = {  # folder in the scratch folder -> whose attempts work there
+    "checks": (Dataset,),
+    "runs": (Run,),
+    "finishes": (Finish, Registration),
+}
+
+
+def folder_for(kind: str, lease: Lease) -> Path:
+    """Where an attempt works; no two share it, and its name says when it is of no use any more."""
+    return settings().scratch / kind / f"{lease.row_id}-{lease.attempt}"
+
+
+class Broom(threading.Thread):
+    """Sweeps at the start of a worker and every hour after."""
+
+    def __init__(self, objects: bool) -> None:
+        super().__init__(name="broom", daemon=True)
+        self.objects = objects
+
+    def run(self) -> None:
+        while True:
+            try:
+                sweep_folders()
+                if self.objects:
+                    sweep_objects()
+            except (SQLAlchemyError, AwayError, OSError) as error:
+                log.warning("leftovers are left for the next time: %s", type(error).__name__)
+            except Exception:  # tidying must never be what ends, unnoticed, for good
+                log.exception("leftovers are left for the next time")
+            if stopping.wait(EVERY_S):
+                return
+
+
+def sweep_folders() -> None:
+    """Folders of attempts that are over, on this machine; pid files that name no process."""
+    for kind, tables in KINDS.items():
+        for folder in _inside(settings().scratch / kind):
+            row_id, _, attempt = folder.name.rpartition("-")
+            with reading() as session:
+                at_work = any(_at_work(session, table, row_id, attempt) for table in tables)
+            if not at_work:
+                log.info("swept %s", folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
+    for _ in pids.left_behind("worker-"):
+        pass
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _at_work(session: Session, table: Work, row_id: str, attempt: str) -> bool:
+    where = table.id == row_id, table.state == BUSY[table], table.lease_owner.is_not(None)
+    return str(session.scalar(select(table.attempt).where(*where))) == attempt
+
+
+def sweep_objects() -> None:
+    """Objects that no row needs: uploads once checked, inputs once answered, checkpoints of runs
+    that have ended.
+    """
+    for prefix, needed in (
+        ("uploads/", _upload_needed),
+        ("inputs/", _input_needed),
+        ("checkpoints/", _checkpoint_needed),
+    ):
+        for name in _unneeded(prefix, needed):
+            log.info("swept %s", name)
+            files().delete(name)
+
+
+def _unneeded(prefix: str, needed: Callable[[Session, str], bool]) -> Iterator[str]:
+    for name in list(files().names(prefix)):
+        with reading() as session:
+            if not needed(session, name):
+                yield name
+
+
+def _young(name: str) -> bool:
+    return now() - ids.made_at(name.split("/")[1]) < YOUNG
+
+
+def _upload_needed(session: Session, name: str) -> bool:
+    waits = select(Dataset.id).where(Dataset.upload == name, Dataset.state == "checking")
+    return _young(name) or session.scalar(waits) is not None
+
+
+def _input_needed(session: Session, name: str) -> bool:
+    waits = select(Prediction.id).where(
+        Prediction.id == name.split("/")[1], Prediction.state.in_(("queued", "running"))
+    )
+    return _young(name) or session.scalar(waits) is not None
+
+
+def _checkpoint_needed(session: Session, name: str) -> bool:
+    state = session.scalar(select(Run.state).where(Run.id == name.split("/")[1]))
+    return state is not None and state not in ENDED
