@@ -13,10 +13,12 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NotReachedError
 
 from app.storage.folder import CHUNK, Tick, checked, copied, in_chunks, quiet
 
 PART = 16 * 2**20  # S3 wants 5 MiB or more, and at most 10,000 parts: 160 GB
+RETRIES = {"mode": "standard", "max_attempts": 4}
 BROKEN = 500  # an HTTP status from here on is the store's fault
 UNUSED_S = 86_400  # a local copy that nobody asked for in a day is given up
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -37,7 +39,7 @@ def _asked(name: str) -> Iterator[None]:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= BROKEN:
             raise AwayError(f"the file store cannot answer for {name!r}") from error
         raise
-    except (HTTPClientError, IncompleteReadError) as error:
+    except (NotReachedError, HTTPClientError, IncompleteReadError) as error:
         raise AwayError(f"the file store does not answer for {name!r}") from error
 
 
@@ -93,9 +95,7 @@ class Bucket:
     @cached_property
     def client(self) -> Any:
         """One client per process: boto3's clients are safe to share between threads."""
-        config = Config(
-            connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4}
-        )
+        config = Config(connect_timeout=5, read_timeout=60, retries=RETRIES)
         return boto3.client("s3", endpoint_url=self._endpoint, config=config)
 
     def _key(self, name: str) -> str:

@@ -1,12 +1,13 @@
 """One suite for both stores: a folder and a real S3 endpoint."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from app.settings import settings
-from app.storage import Files
+from app.storage import AwayError, Files
 from app.storage import s3 as storage_s3
 from app.storage import store as store_of
 
@@ -116,3 +117,47 @@ def test_a_name_cannot_leave_the_store(store: Files, name: str) -> None:
 def test_another_storage_url_is_refused_with_the_way_out(url: str) -> None:
     with pytest.raises(ValueError, match="file:///folder or s3://bucket/prefix"):
         store_of(url, settings().scratch)
+
+
+def test_a_long_copy_ticks_with_every_chunk(store: Files, tmp_path: Path) -> None:
+    source = tmp_path / "pack.zip"
+    source.write_bytes(bytes(3 << 20))
+    ticks: list[int] = []
+    store.put_file("packs/a.zip", source, lambda: ticks.append(1))
+    assert len(ticks) == 3
+
+
+def test_a_local_copy_goes_with_its_object_and_after_a_day_unused(
+    s3_endpoint: str, tmp_path: Path
+) -> None:
+    bucket = store_of("s3://tests/copies", tmp_path, s3_endpoint)
+    copies = {}
+    for name in ("uploads/a", "packs/old.zip", "packs/used.zip", "packs/new.zip"):
+        bucket.put_bytes(name, b"x")
+        if name != "packs/new.zip":
+            copies[name] = bucket.local(name)
+    bucket.delete("uploads/a")
+    assert not copies["uploads/a"].exists()
+    for name in ("packs/old.zip", "packs/used.zip"):
+        os.utime(copies[name], (1e9, 1e9))
+    bucket.local("packs/used.zip")
+    bucket.local("packs/new.zip")
+    assert not copies["packs/old.zip"].exists()
+    assert copies["packs/used.zip"].exists()
+
+
+def test_a_store_that_does_not_answer_is_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    monkeypatch.setattr(storage_s3, "RETRIES", {"mode": "standard", "max_attempts": 1})
+    bucket = store_of("s3://tests", tmp_path, "http://127.0.0.1:1")
+    for act in (
+        lambda: bucket.get_bytes("a"),
+        lambda: bucket.put_bytes("a", b"x"),
+        lambda: bucket.delete("a"),
+        lambda: list(bucket.names("a")),
+    ):
+        with pytest.raises(AwayError, match="does not answer"):
+            act()
