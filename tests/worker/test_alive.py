@@ -80,6 +80,31 @@ def test_a_row_that_lost_two_workers_gets_four_times_the_lease(claimed: tuple[st
     assert 115 < lease_left_s(claimed[0]) <= 120
 
 
+def test_the_first_step_may_take_four_leases_and_the_seen_gaps_rule_after(
+    claimed: tuple[str, int], clock: Clock
+) -> None:
+    """A batch of 60 s under a lease of 30 s: nobody has seen one before, nobody takes the row."""
+    lease = Lease(Dataset, *claimed, threading.Event(), unhurried=alive.UNHURRIED)
+    assert 115 < lease_left_s(claimed[0]) <= 120
+    lease.tick()
+    clock.at += 60
+    lease.tick()
+    lease.hurry()
+    assert lease.length_s == 360  # 6 x 60 s
+
+
+def test_once_every_stage_was_seen_a_quick_one_has_the_lease_of_the_settings(
+    claimed: tuple[str, int], clock: Clock
+) -> None:
+    lease = Lease(Dataset, *claimed, threading.Event(), lost_before=1, unhurried=alive.UNHURRIED)
+    assert lease.length_s == 240
+    clock.at += 1
+    lease.tick()
+    lease.hurry()
+    lease.hurry()
+    assert lease.length_s == 60  # a worker was lost on this row: twice the lease
+
+
 def test_ticks_within_a_second_write_nothing(claimed: tuple[str, int], clock: Clock) -> None:
     lease = Lease(Dataset, *claimed, threading.Event())
     with writing() as session:

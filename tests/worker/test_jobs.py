@@ -3,15 +3,18 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
-from app.db.session import reading
-from app.db.tables import Dataset
+from app.db import lifecycle
+from app.db.session import reading, writing
+from app.db.tables import Dataset, Prediction, Run, Sweep, now
 from app.pids import folder
 from tests.app import rows
 from worker import children, jobs
+from worker.predict import predict
 
 Setting = Callable[[str, object], None]
 STUBBORN = "tests.worker.stubborn"
@@ -133,3 +136,69 @@ def test_a_worker_with_its_hands_full_leaves_the_row_to_others(
         jobs.answer("tune", "swp_1")
     jobs.answer("tune", "swp_2")
     assert done == ["swp_2"]
+
+
+def test_a_lane_that_is_deaf_to_a_cancel_is_killed_and_its_run_is_cancelled(
+    sqlite: Engine, setting: Setting
+) -> None:
+    setting("grace_s", 5)
+    asked = now() - timedelta(seconds=4)
+    _, (run_id,) = rows.sweep(states=("queued",), cancel_requested_at=asked)
+    with writing() as session:
+        attempt = lifecycle.claim(session, Run, run_id, "lane", 30)
+    assert attempt == 1
+    watch = jobs.Watch("lane")
+    watch._looked -= 2
+    assert watch.trouble() == ""  # it has a second left
+    with writing() as session:
+        session.execute(update(Sweep).values(cancel_requested_at=asked - timedelta(seconds=2)))
+    watch._looked -= 2
+    assert watch.trouble() == "it did not stop within 5 s of the cancel"
+    jobs._lose_what_it_held("lane", "killed")
+    with reading() as session:
+        run = session.get_one(Run, run_id)
+    assert (run.state, run.stop_reason, run.failure) == ("cancelled", "cancelled", None)
+
+
+def test_a_worker_waits_for_what_it_does_aside_before_it_goes(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its main thread would take a lane's time to give back along."""
+    done: list[str] = []
+
+    def slow(row_id: str) -> None:
+        time.sleep(0.3)
+        done.append(row_id)
+
+    monkeypatch.setitem(jobs.DOES, "tune", slow)
+    jobs.answer_aside("tune", "swp_1")
+    jobs.drain(5)
+    assert done == ["swp_1"]
+    jobs.answer_aside("tune", "swp_2")
+    began = time.monotonic()
+    jobs.drain(0.05)
+    assert time.monotonic() - began < 0.25  # but not for ever
+    jobs.drain(5)
+
+
+def test_a_prediction_worker_goes_on_with_the_next_until_none_waits(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[str] = []
+
+    def run_queued(prediction_id: str, attempt: int, tick: Callable[[], None]) -> None:
+        answered.append(prediction_id)
+        with writing() as session:
+            lifecycle.end(session, Prediction, prediction_id, attempt, "succeeded")
+
+    monkeypatch.setattr("worker.predict.service.run_queued", run_queued)
+    with writing() as session:
+        session.add_all(
+            Prediction(
+                id=f"prd_{k}", workspace="default", created_by="key_1", state="queued",
+                task="classification", model_id="mdl_1",
+            )
+            for k in range(5)
+        )  # fmt: skip
+    predict("prd_3")
+    assert answered == ["prd_3", "prd_0", "prd_1", "prd_2", "prd_4"]
