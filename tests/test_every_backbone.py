@@ -138,6 +138,13 @@ def test_weights_that_are_not_here_are_missed_with_a_way_out(tmp_path) -> None:
     assert weights.missing(backbone, tmp_path) is None
 
 
+def test_a_new_head_of_lite0_starts_near_not_knowing() -> None:
+    """A head of large random weights never unlearns them in the ten epochs of `depth:1`."""
+    torch.manual_seed(0)
+    head = backbones()["efficientnet_lite0"].build(3, None)[-1]
+    assert head.weight.abs().max().item() <= 1280**-0.5
+
+
 def test_tiny_is_tiny_and_ships_its_weights() -> None:
     found = weights.find(backbones()["tiny"])
     assert found is not None and found.stat().st_size < 300_000

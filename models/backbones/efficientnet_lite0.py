@@ -22,7 +22,9 @@ def build(classes: int, init: str | None) -> "nn.Sequential":
     layers["stem"] = nn.Sequential(net.conv_stem, net.bn1)
     layers.update(zip(BLOCKS, net.blocks, strict=True))
     layers["head"] = nn.Sequential(net.conv_head, net.bn2, net.global_pool)
-    layers["classifier"] = net.classifier
+    # timm would draw a new head from +-1/sqrt(classes): logits of +-5 that a short run of the head
+    # alone cannot undo. torch's own +-1/sqrt(features) starts near "don't know".
+    layers["classifier"] = nn.Linear(net.num_features, classes)
     return load(nn.Sequential(layers), init)
 
 
