@@ -1,5 +1,6 @@
 """Real servers for tests, from wheels: PostgreSQL 18 and an S3 endpoint; no Docker, root or not."""
 
+import logging
 import os
 import shutil
 import signal
@@ -147,6 +148,7 @@ def _wait(server: "subprocess.Popen[bytes]", folder: Path) -> None:
 def s3() -> Iterator[str]:
     """An S3 endpoint in this process, with a bucket `tests`; its URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for every request
     server.start()
     try:
         host, port = server.get_host_and_port()

@@ -16,7 +16,7 @@ from models.case import Pixels
 from models.task import Phantom
 
 HEIGHT, WIDTH = 240, 320
-FRAMES = 12  # per video, half of them readable
+FRAMES = 4  # per video, half of them readable
 SPOILT = (0.30, 1.0)  # how strongly the frames of each kind are spoilt: the ranges overlap
 READABLE = (0.0, 0.38)
 RINGS = 64
