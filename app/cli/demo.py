@@ -27,7 +27,7 @@ from app.cli.watch import watch
 from models.discovery import tasks
 
 TASK = "frame_quality"
-VIDEOS = 56
+VIDEOS = 96
 SWEEP = {"backbone": "tiny", "recipe": {"epochs": 5, "batch_size": 32}, "name": "demo"}
 READY_S = 60
 STOP_S = 25  # `up` promises 20
