@@ -150,9 +150,8 @@ def _arms(
     ]
     drawn = stats.replicates({run.id: measures[run.id] for run in runs}, value, resamples, seed)
     found = []
-    for name in dict.fromkeys(
-        run.arm for run in sorted(runs, key=lambda run: (run.scratch, run.depth))
-    ):
+    ordered = sorted(runs, key=lambda run: (run.scratch, run.depth))
+    for name in dict.fromkeys(run.arm for run in ordered):
         mine = [run for run in runs if run.arm == name and not np.isnan(drawn[run.id].point)]
         if not mine:
             continue

@@ -2,7 +2,7 @@
 
 import sys
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
@@ -125,8 +125,8 @@ def _point(given: object) -> object:
     """One sentence for what is neither: a union would name its parts in the pointer."""
     if given is None or (isinstance(given, str) and len(given) <= POINT_NAME_MAX):
         return given
-    number = isinstance(given, int | float) and not isinstance(given, bool)
-    if number and abs(given) < sys.float_info.max:  # neither NaN nor an int no float can hold
+    # No truth value; neither NaN nor an int that no float can hold.
+    if type(given) in (int, float) and abs(cast("float", given)) < sys.float_info.max:
         return given
     raise ValueError(f"a name of at most {POINT_NAME_MAX} characters, or a number")
 
