@@ -59,8 +59,8 @@ def claim(tether: Tether) -> Claimed | None:
         if sweep is None:
             return None
         # Between two rows a lane holds none, unless the answer to a claim's commit got lost.
-        for table, row_id, attempt in work.held(session, owner):
-            lifecycle.release(session, table, row_id, attempt)
+        for table, row_id, held in work.held(session, owner):
+            lifecycle.release(session, table, row_id, held)
         run = lifecycle.claim_next_run(session, sweep_id, owner, lease_s)
         if run is not None:
             lost = run.losses + run.lost_workers

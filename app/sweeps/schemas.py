@@ -3,7 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    model_validator,
+)
 
 from app.text import LINE
 
@@ -93,6 +101,14 @@ class SweepRequest(BaseModel):
     )
     budget_minutes: float | None = Field(None, gt=0, le=100_000)
     dry_run: bool = Field(False, description="Answer what it would cost; start nothing")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_given(cls, given: object) -> object:
+        """Clients that fill a form send null for what was left empty."""
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class Estimate(BaseModel):

@@ -80,6 +80,12 @@ def test_the_plan_has_a_rate_for_each_layer(ask: Ask, client: TestClient) -> Non
     assert rates[-2:] == [0.001, 0.02] and set(rates[:-2]) == {0.0}
 
 
+def test_null_is_a_field_left_empty(ask: Ask) -> None:
+    body = ask(arms=None, policy=None, recipe=None, init=None, budget_minutes=None).json()
+    assert body["policy"] == "exhaustive" and body["init"] == "imagenet"
+    assert body["arms"][-1] == "scratch"
+
+
 def test_seeds_and_fractions_multiply_the_runs(ask: Ask) -> None:
     body = ask(arms=["depth:1", "depth:2"], seeds=[3, 1, 3], fractions=[0.25, 0.5]).json()
     assert body["seeds"] == [3, 1] and body["fractions"] == [1.0, 0.5, 0.25]
