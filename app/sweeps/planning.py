@@ -10,7 +10,7 @@ from app.db.tables import Dataset, LedgerRow, Model
 from app.errors import Problem, Unprocessable
 from app.settings import settings
 from app.sweeps import cost
-from app.sweeps.schemas import RUNS_MAX, SweepRequest
+from app.sweeps.asked import RUNS_MAX, SweepRequest
 from models import arms as arm_rules
 from models import discovery, splits, weights
 from models.arms import Arm

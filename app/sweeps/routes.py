@@ -28,6 +28,7 @@ from app.idempotency import Asked
 from app.pages import page
 from app.replies import respond, tagged
 from app.sweeps import events, exports, schemas, service
+from app.sweeps.asked import SweepRequest
 
 router = APIRouter(tags=["sweeps"])
 
@@ -62,7 +63,7 @@ def create_sweep(
     request: Request,
     caller: Researcher,
     session: WriteSession,
-    asked: schemas.SweepRequest,
+    asked: SweepRequest,
     body: BodyDigest,
     key: IdempotencyKey = None,
 ) -> Response:

@@ -12,13 +12,14 @@ from app.db import lifecycle
 from app.db.tables import Dataset, EpochRow, Finish, Run, Sweep, now
 from app.errors import NotFound
 from app.sweeps import cost, planning, schemas
+from app.sweeps.asked import SweepRequest
 from models import discovery
 
 ORDER = Sweep.id
 HISTORY_RUNS = 50  # finished runs that an estimate looks back at
 
 
-def estimate(session: Session, workspace: str, asked: schemas.SweepRequest) -> schemas.Estimate:
+def estimate(session: Session, workspace: str, asked: SweepRequest) -> schemas.Estimate:
     """What the sweep would do and take; nothing is stored."""
     planned = planning.plan(session, workspace, asked)
     speed = cost.macs_per_s(_history(session, planned.backbone.name))
@@ -54,7 +55,7 @@ def _macs(backbone: str, dataset: Dataset, run: Run, epochs: int) -> float:
     return cost.run_macs(discovery.backbones()[backbone], work)
 
 
-def create(session: Session, caller: Caller, asked: schemas.SweepRequest) -> Sweep:
+def create(session: Session, caller: Caller, asked: SweepRequest) -> Sweep:
     """Stores the sweep, its runs and its finish in one transaction; rings after the commit."""
     planned = planning.plan(session, caller.workspace, asked)
     at = now()

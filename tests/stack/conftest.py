@@ -40,7 +40,7 @@ class Stack:
 
     def __init__(self, folder: Path, postgres: Postgres, environment: dict[str, str]) -> None:
         self.folder, self.postgres, self.environment = folder, postgres, environment
-        self.database = environment["LAYERTUNE_DATABASE_URL"].rsplit("/", 1)[1].split("?")[0]
+        self.database = environment["LAYERTUNE_DATABASE_URL"].split("?")[0].rsplit("/", 1)[1]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{environment['LAYERTUNE_PORT']}", timeout=20,
