@@ -30,8 +30,8 @@ KEY = "lt_stack"
 LAYERTUNE = Path(sys.executable).with_name("layertune")
 CASES = 40
 SWEEP = {
-    "backbone": "tiny", "arms": ["depth:1", "depth:2", "depth:3", "depth:4"],
-    "recipe": {"epochs": 10, "batch_size": 16},
+    "backbone": "tiny", "arms": ["depth:1", "depth:2", "depth:4"],
+    "recipe": {"epochs": 8, "batch_size": 16},
 }  # fmt: skip
 
 
