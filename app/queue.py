@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,6 +50,8 @@ class Configuration:
 
 queue = Celery("layertune", set_as_current=False)
 queue.config_from_object(Configuration())
+# Celery loads its parts at their first use: the first bell would spend its time on that.
+import_module("kombu.transport.redis")
 
 _bell = threading.Lock()
 os.register_at_fork(after_in_child=lambda: _bell.release() if _bell.locked() else None)
