@@ -49,9 +49,15 @@ class Backbone:
 
     @property
     def depths(self) -> dict[str, int]:
-        """How many depths a sweep has: one per layer for classes; for maps the decoder stands in
-        the place of every layer above the deepest tap (DESIGN: Lite0 classes 10, map 9)."""
-        if not self.taps:
-            return {"classes": len(self.layers)}
+        """How many depths a sweep has: one per layer of the network with that output."""
+        outputs = ("classes", "map") if self.taps else ("classes",)
+        return {output: len(self.row(output)) for output in outputs}
+
+    def row(self, output: str) -> tuple[str, ...]:
+        """The layers of the network with that output, input to output. In a map network the
+        decoder and its head stand in the place of every layer above the deepest tap.
+        """
+        if output == "classes":
+            return self.layers
         deepest = max(self.layers.index(layer) for layer, _, _ in self.taps)
-        return {"classes": len(self.layers), "map": deepest + 2}
+        return (*self.layers[: deepest + 1], "decoder")

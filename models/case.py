@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]  # [y, x, 3], RGB
+Mask = NDArray[np.uint8]  # [y, x], index of a class: 0 = background, k = the k-th class
+Box = tuple[float, float, float, float]  # half-open x0, y0, x1, y1 in pixels of the case
+UNKNOWN = 255  # in a mask: nobody said what this pixel shows; neither learnt from nor measured
 
 
 @dataclass(frozen=True)
@@ -29,22 +32,31 @@ class CaseFiles:
 
 @dataclass(frozen=True)
 class Case:
-    """One case in memory: pixels, truth if any, and whom it belongs to."""
+    """One case in memory: pixels, truth if any, and whom it belongs to.
+
+    `mask` is what is there, pixel by pixel; `boxes` what is there by its outlines alone, () where
+    somebody said that there is nothing, None where nobody said. A map task has one of them.
+    """
 
     case_id: str
     subject: str
     pixels: Pixels
     label: str | None = None
-    mask: NDArray[np.uint8] | None = None  # [y, x], class index, 0 = background
-    spacing_mm: tuple[float, float] | None = None
+    mask: Mask | None = None
+    spacing_mm: tuple[float, float] | None = None  # (row, column)
+    boxes: tuple[Box, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Roi:
     """A patch ready for the network, and where in the case it was taken from.
 
-    `pixels` is [size, size, 3] uint8 RGB; `box_px` is half-open [x0, y0, x1, y1] in the case.
+    `pixels` is [size, size, 3] uint8 RGB; `box_px` is where in the case it was taken. `mask`
+    [size, size] is the truth under a training or validation patch of a map task. `mirrored` says
+    that left and right are exchanged in it, which whoever reads a map of it has to undo.
     """
 
     pixels: Pixels
-    box_px: tuple[float, float, float, float]
+    box_px: Box
+    mask: Mask | None = None
+    mirrored: bool = False

@@ -1,6 +1,7 @@
 """Findings: what a task answers for one case, in the words of the HTTP contract."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ class OperatingPoint:
     """A named threshold and what it buys, measured on validation.
 
     `sensitivity` and `specificity` are fractions; `low` and `high` bound the sensitivity (95 %,
-    bootstrap over subjects). A point the data cannot resolve has threshold None and a `reason`.
+    bootstrap over subjects). What is detected has no specificity: its price is the mean number of
+    false positives per image or per volume. A point the data cannot resolve has threshold None
+    and a `reason`.
     """
 
     name: str
@@ -21,6 +24,18 @@ class OperatingPoint:
     low: float | None = None
     high: float | None = None
     reason: str | None = None
+    fp_per_image: float | None = None
+    fp_per_volume: float | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON: the one price that applies (specificity unless another is known), no others."""
+        row = asdict(self)
+        prices = ("fp_per_image", "fp_per_volume")
+        counted = [name for name in prices if row[name] is not None]
+        unused = {*prices, *(("specificity",) if counted else ())} - set(counted)
+        if self.reason is None:
+            unused.add("reason")
+        return {name: value for name, value in row.items() if name not in unused}
 
 
 @dataclass(frozen=True)
@@ -33,11 +48,62 @@ class ClassFinding:
 
 
 @dataclass(frozen=True)
+class Area:
+    """One class of a label map: how large, and how sure the network is where it sees it.
+
+    `area_mm2` is None without a spacing; `score` is the mean calibrated probability over the area,
+    0 where there is none.
+    """
+
+    area_px: int
+    area_mm2: float | None
+    score: float
+
+
+@dataclass(frozen=True)
+class SegmentationFinding:
+    """A label map (8-bit PNG of the input's size, base64) and the area of every class."""
+
+    mask_png_base64: str
+    classes: dict[str, Area]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One thing found: its half-open box, calibrated score and area, in pixels of the input."""
+
+    box_px: tuple[float, float, float, float]
+    score: float
+    area_px: int
+
+
+@dataclass(frozen=True)
+class PolypFinding:
+    """The verdict on a frame: whether a detection reaches the threshold, and the highest score.
+
+    `detections` are those at or above the threshold, best first; the mask holds the label map
+    whatever the threshold is.
+    """
+
+    present: bool
+    score: float
+    detections: tuple[Detection, ...]
+    mask_png_base64: str
+
+
+@dataclass(frozen=True)
 class Labels:
-    """The classes in a fixed order (index = network output) and the positive one, if any."""
+    """The classes in a fixed order and the positive one, if any.
+
+    Class tasks: index = network output. Map tasks: output 0 is background and output k + 1 is
+    `names[k]`. `values` are the numbers that the uploaded masks hold for them, () if 1, 2, 3 ...;
+    `scoring` is the task's own calibration of candidates, fitted on validation, () before that.
+    """
 
     names: tuple[str, ...]
     positive: str | None = None
+    values: tuple[int, ...] = ()
+    scoring: tuple[float, ...] = ()
 
     @property
     def positive_index(self) -> int | None:
@@ -49,12 +115,16 @@ class Measure:
     """All that a metric needs to know of one case, small enough to resample thousands of times.
 
     For class tasks: `truth` is the class index and `scores` [classes] float64 sums to one.
+    For map tasks: `truth` is the number of things to be found, `scores` the case's own numbers
+    (pixel counts, mostly) and `marks` [candidates, ...] a row for each candidate; what their
+    columns mean is said where they are made (models/metrics/overlap.py, froc.py).
     """
 
     case_id: str
     subject: str
     truth: int
     scores: NDArray[np.float64]
+    marks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Manifest:
     `members` maps a member to its `sha256` and `bytes`; `counts` has files, cases, subjects and
     excluded; `class_counts` cases by label; `splits` cases by part. `problems` are files that
     were left out, `warnings` what a person should know; both have `file`, `code`, `detail`.
+    `mask_values` are the numbers that the masks hold for `classes`, in their order; () = 1, 2, 3.
     """
 
     task: str
@@ -65,6 +66,7 @@ class Manifest:
     splits: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[Mapping[str, Any], ...] = ()
+    mask_values: tuple[int, ...] = ()
     format: int = 1
 
     @cached_property
@@ -73,7 +75,10 @@ class Manifest:
         return hashlib.sha256(self.to_json()).hexdigest()
 
     def to_json(self) -> bytes:
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        kept = asdict(self)
+        if not self.mask_values:  # as packs were written before there were any
+            del kept["mask_values"]
+        text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return text.encode()
 
     @classmethod
@@ -86,6 +91,7 @@ class Manifest:
         found["cases"] = tuple(_case(row) for row in found["cases"])
         found["problems"] = tuple(found["problems"])
         found["warnings"] = tuple(found["warnings"])
+        found["mask_values"] = tuple(found.get("mask_values", ()))
         return cls(**found)
 
 

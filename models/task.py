@@ -37,9 +37,14 @@ class Task:
     read      CaseFiles -> Case
     rois      (Case, size, rng | None) -> patches, the only road from pixels to patches; with an
               rng ONE random training draw (of one or more patches); None = serving, deterministic
-    decide    (rois, outputs [n, classes] float, labels, operating point) -> finding
-    measure   (Case, outputs [n, classes], labels) -> Measure, the case's row for metrics
+    decide    (Case, rois, outputs, labels, operating point) -> finding; outputs are calibrated
+              probabilities [n, classes], or [n, 1 + classes, size, size] of a map, background first
+    measure   (Case, rois, outputs, labels) -> Measure, the case's row for metrics; the rois are
+              those of serving, without their pixels
     score     (measures, labels) -> Scores
+    operate   (measures, labels, points) -> operating points found on these (validation) cases
+    fit       measures -> the numbers of `Labels.scoring`: the task's own calibration of its
+              candidates, or None where the network's probabilities are the scores
     phantom   (rng, index) -> Phantom, a synthetic patient with known truth
     weighted  (measures, labels, weights [b, n]) -> the values of `score` for b resamples at once,
               NaN where undefined; None = `score` is called b times, which is right but slow
@@ -56,11 +61,13 @@ class Task:
     finding: type[Any]
     read: Callable[[CaseFiles], Case]
     rois: Callable[[Case, int, np.random.Generator | None], Iterator[Roi]]
-    decide: Callable[[Sequence[Roi], NDArray[np.float32], Labels, OperatingPoint | None], Any]
-    measure: Callable[[Case, NDArray[np.float32], Labels], Measure]
+    decide: Callable[[Case, Sequence[Roi], NDArray[np.float32], Labels, OperatingPoint | None], Any]
+    measure: Callable[[Case, Sequence[Roi], NDArray[np.float32], Labels], Measure]
     score: Callable[[Sequence[Measure], Labels], Scores]
+    operate: Callable[[Sequence[Measure], Labels, Sequence[str]], list[OperatingPoint]]
     phantom: Callable[[np.random.Generator, int], Phantom]
     weighted: (
         Callable[[Sequence[Measure], Labels, NDArray[np.float64]], dict[str, NDArray[np.float64]]]
         | None
     ) = None
+    fit: Callable[[Sequence[Measure]], tuple[float, ...]] | None = None

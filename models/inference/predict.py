@@ -26,7 +26,9 @@ class Answer:
 
 
 def labels_of(card: Mapping[str, Any]) -> Labels:
-    return Labels(tuple(card["classes"]), card.get("positive"))
+    """The labels of a card; `mask_values` and `scoring` are those of map tasks."""
+    values, scoring = card.get("mask_values") or (), card.get("scoring") or ()
+    return Labels(tuple(card["classes"]), card.get("positive"), tuple(values), tuple(scoring))
 
 
 def point_of(row: Mapping[str, Any]) -> OperatingPoint:
@@ -79,4 +81,4 @@ def predict(
     case = Case(case_id="input", subject="input", pixels=pixels, spacing_mm=spacing_mm)
     rois = list(task.rois(case, network.size, None))
     outputs = network.run(as_patches([roi.pixels for roi in rois]))
-    return Answer(task.decide(rois, outputs, labels_of(card), point), point)
+    return Answer(task.decide(case, rois, outputs, labels_of(card), point), point)

@@ -22,7 +22,8 @@ def pooled(outputs: NDArray[np.float32]) -> Floats:
 
 
 def decide(
-    rois: Sequence[Roi],  # noqa: ARG001 - where the patches were does not matter to a class
+    case: Case,  # noqa: ARG001 - neither what the case is
+    rois: Sequence[Roi],  # noqa: ARG001 - nor where its patches were matters to a class
     outputs: NDArray[np.float32],
     labels: Labels,
     point: OperatingPoint | None,
@@ -37,7 +38,12 @@ def decide(
     return ClassFinding(labels.names[chosen], float(scores[chosen]), named)
 
 
-def measure(case: Case, outputs: NDArray[np.float32], labels: Labels) -> Measure:
+def measure(
+    case: Case,
+    rois: Sequence[Roi],  # noqa: ARG001 - as above
+    outputs: NDArray[np.float32],
+    labels: Labels,
+) -> Measure:
     """The case's row for metrics. Raises ValueError for a case without a known label."""
     if case.label not in labels.names:
         raise ValueError(

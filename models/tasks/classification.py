@@ -9,6 +9,7 @@ from models.case import Case, CaseFiles, Pixels, Roi
 from models.findings import ClassFinding
 from models.imaging import frames, lesion_phantom
 from models.metrics import classes
+from models.metrics.operating import operating_points
 from models.task import Phantom, Task
 
 TURN_DEG = 10.0
@@ -102,6 +103,7 @@ TASK = Task(
     decide=classes.decide,
     measure=classes.measure,
     score=classes.score,
+    operate=operating_points,
     phantom=phantom,
     weighted=classes.values,
 )

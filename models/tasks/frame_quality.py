@@ -10,6 +10,7 @@ from models.case import Case, CaseFiles, Pixels, Roi
 from models.findings import ClassFinding
 from models.imaging import colon_phantom, frames
 from models.metrics import classes
+from models.metrics.operating import operating_points
 from models.task import Phantom, Task
 
 # The paper cuts 227 px crops from 500 x 350 frames; a frame of another size is seen at that scale.
@@ -73,6 +74,7 @@ TASK = Task(
     decide=classes.decide,
     measure=classes.measure,
     score=classes.score,
+    operate=operating_points,
     phantom=phantom,
     weighted=classes.values,
 )
