@@ -10,7 +10,8 @@ from PIL import Image
 
 from models.case import Case
 from models.findings import ClassFinding, Labels, OperatingPoint
-from models.pictures import BLUE, case_preview, finding_picture, sweep_plot
+from models.pictures import case_preview, finding_picture, sweep_plot
+from models.pictures.look import BLUE
 
 LABELS = Labels(("informative", "non_informative"), "informative")
 FINDING = ClassFinding("informative", 0.8, {"informative": 0.8, "non_informative": 0.2})

@@ -1,0 +1,11 @@
+"""Pictures for people: a finding in its image, a case with its truth, a sweep's depths.
+
+The same input gives the same bytes. Colours are Okabe and Ito's, told apart with any colour
+vision, and never the only sign.
+"""
+
+from models.pictures.findings import finding_picture
+from models.pictures.preview import case_preview
+from models.sweep_plot import sweep_plot
+
+__all__ = ["case_preview", "finding_picture", "sweep_plot"]

@@ -1,0 +1,156 @@
+"""Marks in an image: outlines, fills and stripes of masks, boxes, and the tags that name them.
+
+Everything here draws into the image as shown; masks and boxes come in pixels of the original.
+Each mark has a black edge inside and out of a bright line, so that it stands on any ground.
+"""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from models.case import Box, Mask, Pixels
+from models.pictures.look import Shown, font
+
+Colour = tuple[int, int, int]
+Where = NDArray[np.bool_]  # [y, x], True inside
+Place = tuple[int, int, int, int]  # x0, y0, x1, y1 in the image as shown
+# Okabe and Ito, without black: one per mask class, repeated when there are more.
+MASK_COLOURS: tuple[Colour, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+GREY: Colour = (170, 176, 182)
+YELLOW: Colour = (240, 228, 66)
+SKY: Colour = (86, 180, 233)
+LINE, EDGE = 2, 5  # shown pixels: the bright line, and the black one below it
+DASH, GAP = 9, 7
+STRIPE = 6  # shown pixels between the stripes of what nobody said
+TAG_PAD, TAG_SIZE = 4, 15
+HALF, QUARTER = 128, 64
+
+
+def colour_of(index: int) -> Colour:
+    """The colour of mask class `index`, 1 the first."""
+    return MASK_COLOURS[(index - 1) % len(MASK_COLOURS)]
+
+
+def mask_of(encoded: str) -> Mask:
+    """[y, x] uint8 class indices of a finding's mask."""
+    content = np.frombuffer(base64.b64decode(encoded), np.uint8)
+    mask = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise ValueError("the finding's mask is no PNG")
+    return np.asarray(mask, dtype=np.uint8)
+
+
+def region(there: Where, shown: Shown) -> Where:
+    """[y, x] of the original to the same of the image as shown.
+
+    Enlarged smoothly; reduced so that a structure of half the new pixel's width stays.
+    """
+    found = there.astype(np.uint8) * 255
+    size = shown.image.size
+    reduced = shown.scale[0] < 1.0
+    sized = cv2.resize(found, size, interpolation=cv2.INTER_AREA if reduced else cv2.INTER_LINEAR)
+    return np.asarray(sized >= (QUARTER if reduced else HALF))
+
+
+def contours(where: Where) -> list[NDArray[Any]]:
+    found, _ = cv2.findContours(where.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    return list(found)
+
+
+def outline(pixels: Pixels, where: Where, colour: Colour, *, dashed: bool = False) -> None:
+    """Draws the outline of a region into the pixels, a black edge first."""
+    lines = [line for found in contours(where) for line in (_dashes(found) if dashed else [found])]
+    for ink, width in (((0, 0, 0), EDGE), (colour, LINE)):
+        cv2.polylines(pixels, lines, not dashed, ink, width, cv2.LINE_AA)
+
+
+def _dashes(contour: NDArray[Any]) -> list[NDArray[Any]]:
+    return [contour[start : start + DASH] for start in range(0, len(contour), DASH + GAP)]
+
+
+def filled(pixels: Pixels, where: Where, colour: Colour, share: float) -> None:
+    """Lays a colour over a region, of which `share` is seen."""
+    mixed = pixels[where] * (1.0 - share) + np.array(colour) * share
+    pixels[where] = mixed.round().astype(np.uint8)
+
+
+def striped(pixels: Pixels, where: Where) -> None:
+    """Grey stripes over a region: nobody said what it shows."""
+    y, x = np.ogrid[: where.shape[0], : where.shape[1]]
+    filled(pixels, where & ((x + y) % (2 * STRIPE) < STRIPE // 2), GREY, 0.8)
+    outline(pixels, where, GREY, dashed=True)
+
+
+def numbered(image: Image.Image, where: Where, number: int) -> None:
+    """A region's number where it is deepest, or at its side where it is too slim for that."""
+    if not where.any():
+        return
+    depth = cv2.distanceTransform(np.pad(where.astype(np.uint8), 1), cv2.DIST_L2, cv2.DIST_MASK_5)
+    y, x = (int(at) - 1 for at in divmod(int(depth.argmax()), depth.shape[1]))
+    if depth.max() < TAG_SIZE:
+        y, right = int(np.nonzero(where)[0].min()), int(np.nonzero(where)[1].max())
+        x = right + TAG_SIZE if right + 2 * TAG_SIZE < image.width else x
+        y = max(y - TAG_SIZE, TAG_SIZE)
+    ImageDraw.Draw(image).text(
+        (x, y), str(number), (255, 255, 255), font(TAG_SIZE),
+        anchor="mm", stroke_width=3, stroke_fill=(0, 0, 0),
+    )  # fmt: skip
+
+
+def boxed(image: Image.Image, box: Box, shown: Shown, colour: Colour) -> Place:
+    """Draws a box around its pixels; answers where, in the image as shown, edges included."""
+    x0, y0, x1, y1 = (round(side * shown.scale[axis % 2]) for axis, side in enumerate(box))
+    right, bottom = image.width - 1, image.height - 1
+    x0, y0 = min(max(x0, 0), right), min(max(y0, 0), bottom)
+    x1, y1 = min(max(x1 - 1, x0), right), min(max(y1 - 1, y0), bottom)
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((x0, y0, x1, y1), outline=(0, 0, 0), width=EDGE)
+    inner = (x0 + 1, y0 + 1, max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1))
+    pen.rectangle(inner, outline=colour, width=LINE)
+    return x0, y0, x1, y1
+
+
+def tag(image: Image.Image, text: str, at: tuple[int, int], taken: Sequence[Place]) -> Place:
+    """White letters on black, lower left at `at`, moved into the image and below other tags."""
+    lettering = font(TAG_SIZE)
+    width = round(lettering.getlength(text)) + 2 * TAG_PAD
+    height = TAG_SIZE + 2 * TAG_PAD
+    x = min(max(at[0], 0), max(image.width - width, 0))
+    y = min(max(at[1] - height, 0), max(image.height - height, 0))
+    for left, top, right, bottom in sorted(taken, key=lambda place: place[1]):
+        if x < right and left < x + width and y < bottom and top < y + height:
+            y = min(bottom + 1, max(image.height - height, 0))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((x, y, x + width - 1, y + height - 1), fill=(0, 0, 0))
+    pen.text((x + TAG_PAD, y + height // 2), text, (255, 255, 255), lettering, anchor="lm")
+    return x, y, x + width, y + height
+
+
+def swatch(pen: ImageDraw.ImageDraw, at: tuple[int, int], size: int, colour: Colour) -> None:
+    """A patch of a mask's colour for a legend."""
+    pen.rectangle((*at, at[0] + size - 1, at[1] + size - 1), fill=colour, outline=(0, 0, 0))
+
+
+def striped_swatch(pen: ImageDraw.ImageDraw, at: tuple[int, int], size: int) -> None:
+    swatch(pen, at, size, (255, 255, 255))
+    for shift in range(STRIPE, 2 * size, STRIPE):
+        low, high = max(shift - size + 1, 0), min(shift, size - 1)
+        pen.line((at[0] + low, at[1] + shift - low, at[0] + high, at[1] + shift - high), GREY, 2)
+
+
+def box_swatch(pen: ImageDraw.ImageDraw, at: tuple[int, int], size: int) -> None:
+    right, bottom = at[0] + size - 1, at[1] + size - 1
+    pen.rectangle((*at, right, bottom), outline=(0, 0, 0), width=4)
+    pen.rectangle((at[0] + 1, at[1] + 1, right - 1, bottom - 1), outline=YELLOW, width=2)
