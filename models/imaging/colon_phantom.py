@@ -10,19 +10,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from models.case import Pixels
+from models.imaging.brush import Light, Plane, branch, bubble, clouds, soft, step
 from models.task import Phantom
 
-HEIGHT, WIDTH = 240, 320
+HEIGHT, WIDTH = SIZE = 240, 320
 FRAMES = 4  # per video, half of them readable
 SPOILT = (0.30, 1.0)  # how strongly the frames of each kind are spoilt: the ranges overlap
 READABLE = (0.0, 0.38)
 RINGS = 64
-
-Plane = NDArray[np.float32]  # [y, x]
-Light = NDArray[np.float32]  # [y, x, 3] RGB, 0..1
 
 
 @dataclass(frozen=True)
@@ -76,11 +73,11 @@ def frame(rng: np.random.Generator, style: Style, *, readable: bool) -> Pixels:
     light = _tube(rng, style)
     spoil = SPOILERS[int(rng.integers(len(SPOILERS)))]
     light = spoil(rng, style, light, float(rng.uniform(*(READABLE if readable else SPOILT))))
-    light = _soft(light, float(rng.uniform(0.4, 0.8)))
+    light = soft(light, float(rng.uniform(0.4, 0.8)))
     light = light * style.gain * float(rng.uniform(0.9, 1.1))
     light = light + style.noise * rng.standard_normal(light.shape, dtype=np.float32)
     x, y = _grid()
-    light = light * _step(np.asarray(style.corner - np.hypot(x, y), np.float32), 0.02)[..., None]
+    light = light * step(np.asarray(style.corner - np.hypot(x, y), np.float32), 0.02)[..., None]
     return np.asarray(np.clip(light * 255, 0, 255).round(), dtype=np.uint8)
 
 
@@ -99,7 +96,9 @@ def _tube(rng: np.random.Generator, style: Style) -> Light:
     # Light falls off with depth, and the longer its way the redder it is.
     lit = 0.05 + 0.95 * (1 - np.exp(-((radius / rng.uniform(0.55, 0.85)) ** 1.5)))
     shade, crest = _folds(rng, style, radius, angle)
-    lit = np.clip(lit * shade * (1 + 0.10 * _clouds(rng, 12) + 0.05 * _clouds(rng, 40)), 0, 1.2)
+    lit = np.clip(
+        lit * shade * (1 + 0.10 * clouds(rng, SIZE, 12) + 0.05 * clouds(rng, SIZE, 40)), 0, 1.2
+    )
     light = style.wall * np.stack([lit**0.85, lit**1.2, lit**1.3], axis=-1)
     vessels = _vessels(rng, style.vessels)[..., None] * np.clip(radius - 0.2, 0, 1)[..., None]
     light = light * (1 - vessels * np.array([0.16, 0.42, 0.38], dtype=np.float32))
@@ -130,7 +129,7 @@ def _folds(
     """
     depth = style.folds * np.log(1 + 2.2 / (radius + 0.06))
     depth = depth + rng.uniform(0, 1) + 0.10 * np.cos(2 * angle + rng.uniform(0, 2 * np.pi))
-    depth = depth + 0.12 * _clouds(rng, 5)
+    depth = depth + 0.12 * clouds(rng, SIZE, 5)
     ring = np.clip(depth.astype(np.int32), 0, RINGS - 1)
     phase = depth - np.floor(depth)
     reach = rng.uniform(0.35, 1.0, RINGS).astype(np.float32)[ring]  # no fold runs all the way round
@@ -147,24 +146,8 @@ def _vessels(rng: np.random.Generator, trees: int) -> Plane:
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     for _ in range(trees):
         start = rng.uniform((0, 0), (WIDTH, HEIGHT))
-        _branch(rng, mask, start, float(rng.uniform(0, 2 * np.pi)), int(rng.integers(25, 60)), 2)
-    return _soft(np.asarray(mask / 255, np.float32), 0.6)
-
-
-def _branch(
-    rng: np.random.Generator, mask: NDArray[np.uint8], start: NDArray[np.float64],
-    heading: float, steps: int, width: int,
-) -> None:  # fmt: skip
-    turns = heading + np.cumsum(rng.normal(0, 0.22, steps))
-    path = start + np.cumsum(2.4 * np.column_stack([np.cos(turns), np.sin(turns)]), axis=0)
-    cv2.polylines(
-        mask, [path.round().astype(np.int32)], False, 150 + 50 * width, width, cv2.LINE_AA
-    )
-    if width == 1:
-        return
-    for k in rng.integers(steps // 4, steps, 3):
-        side = turns[k] + float(rng.choice([-1, 1])) * rng.uniform(0.4, 0.9)
-        _branch(rng, mask, path[k], float(side), steps // 2, width - 1)
+        branch(rng, mask, start, float(rng.uniform(0, 2 * np.pi)), int(rng.integers(25, 60)), 2)
+    return soft(np.asarray(mask / 255, np.float32), 0.6)
 
 
 def _highlights(rng: np.random.Generator, radius: Plane, crest: Plane) -> Plane:
@@ -176,7 +159,7 @@ def _highlights(rng: np.random.Generator, radius: Plane, crest: Plane) -> Plane:
         y, x = divmod(int(place), WIDTH)
         axes = (int(rng.integers(1, 6)), int(rng.integers(1, 3)))
         cv2.ellipse(mask, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
-    return _soft(np.asarray(mask / 255, np.float32), 0.7)
+    return soft(np.asarray(mask / 255, np.float32), 0.7)
 
 
 # ---- what spoils a frame; `how_much` runs from 0, not at all, to 1 ----------------------------
@@ -194,9 +177,9 @@ def _motion(rng: np.random.Generator, style: Style, light: Light, how_much: floa
 
 def _defocus(rng: np.random.Generator, style: Style, light: Light, how_much: float) -> Light:  # noqa: ARG001
     """The lens is wet: everything is soft, and the light spreads."""
-    soft = _soft(light, 0.2 + 7 * how_much)
-    glare = _soft(light, 30).mean(axis=2, keepdims=True)
-    return np.asarray(soft * (1 - 0.3 * how_much) + glare * 0.35 * how_much, np.float32)
+    blurred = soft(light, 0.2 + 7 * how_much)
+    glare = soft(light, 30).mean(axis=2, keepdims=True)
+    return np.asarray(blurred * (1 - 0.3 * how_much) + glare * 0.35 * how_much, np.float32)
 
 
 def _wall(rng: np.random.Generator, style: Style, light: Light, how_much: float) -> Light:
@@ -204,67 +187,49 @@ def _wall(rng: np.random.Generator, style: Style, light: Light, how_much: float)
     x, y = _grid()
     lamp = rng.uniform(-0.8, 0.8, 2).tolist()
     near = np.exp(-((x - lamp[0]) ** 2 + (y - lamp[1]) ** 2) / rng.uniform(0.6, 1.6))
-    lit = (0.45 + 0.55 * near) * (1 + 0.12 * _clouds(rng, 6) + 0.03 * _clouds(rng, 60))
+    lit = (0.45 + 0.55 * near) * (1 + 0.12 * clouds(rng, SIZE, 6) + 0.03 * clouds(rng, SIZE, 60))
     red = style.wall * np.array([1.0, 0.45, 0.42], np.float32) * lit[..., None].astype(np.float32)
     glow = np.clip(near - 0.75, 0, 1)[..., None].astype(np.float32) * 2.2 * how_much
     red = red + glow * (1 - red)
     # The wall slides in from one side until it fills the frame.
     side = rng.uniform(0, 2 * np.pi)
-    along = np.cos(side) * x + np.sin(side) * y + 0.25 * _clouds(rng, 4)
-    cover = _step(along + 3.2 * how_much - 1.35, 0.45)[..., None]
-    light = _soft(light, 0.1 + 2.5 * how_much)
+    along = np.cos(side) * x + np.sin(side) * y + 0.25 * clouds(rng, SIZE, 4)
+    cover = step(along + 3.2 * how_much - 1.35, 0.45)[..., None]
+    light = soft(light, 0.1 + 2.5 * how_much)
     return np.asarray(light * (1 - cover) + red * cover, np.float32)
 
 
 def _bubbles(rng: np.random.Generator, style: Style, light: Light, how_much: float) -> Light:  # noqa: ARG001
     """Foam and water: bubbles in drifts, each with a bright rim, and a milky veil between."""
-    veil = np.clip(how_much * 1.1 + 0.35 * _clouds(rng, 5) - 0.25, 0, 0.85)[..., None]
-    soft = _soft(light, 0.1 + 4 * how_much)
+    veil = np.clip(how_much * 1.1 + 0.35 * clouds(rng, SIZE, 5) - 0.25, 0, 0.85)[..., None]
+    below = soft(light, 0.1 + 4 * how_much)
     milk = np.array([0.80, 0.72, 0.58], np.float32) * (
-        0.35 + 0.65 * soft.mean(axis=2, keepdims=True)
+        0.35 + 0.65 * below.mean(axis=2, keepdims=True)
     )
-    light = soft * (1 - veil) + milk * veil
-    drift = _clouds(rng, 4).ravel()
+    light = below * (1 - veil) + milk * veil
+    drift = clouds(rng, SIZE, 4).ravel()
     chance = np.exp(2.5 * drift)
     count = int(260 * how_much**1.2)
     for place in rng.choice(chance.size, size=count, p=chance / chance.sum()):
-        _bubble(rng, light, int(place) % WIDTH, int(place) // WIDTH)
+        radius = int(np.clip(rng.gamma(2.5, 2.2), 2, 16))
+        bubble(light, int(place) % WIDTH, int(place) // WIDTH, radius)
     return np.asarray(np.clip(light, 0, 1), np.float32)
-
-
-def _bubble(rng: np.random.Generator, light: Light, x: int, y: int) -> None:
-    radius = int(np.clip(rng.gamma(2.5, 2.2), 2, 16))
-    margin = radius + 2
-    y0, x0 = max(0, y - margin), max(0, x - margin)
-    cut = light[y0 : y + margin, x0 : x + margin]
-    yy, xx = np.mgrid[0 : cut.shape[0], 0 : cut.shape[1]]
-    away = np.hypot(xx + x0 - x, yy + y0 - y)
-    inside = away < radius
-    cut[inside] *= 0.86
-    rim = np.exp(-(((away - radius) / 0.9) ** 2))[..., None] * 0.55
-    gleam = np.exp(
-        -(
-            ((xx + x0 - x + radius * 0.4) ** 2 + (yy + y0 - y + radius * 0.4) ** 2)
-            / (0.3 + 0.03 * radius**2)
-        )
-    )
-    cut += (rim + 0.9 * gleam[..., None]) * (1 - cut)
 
 
 def _stool(rng: np.random.Generator, style: Style, light: Light, how_much: float) -> Light:  # noqa: ARG001
     """Residue: clods with a shaded edge, and brown liquid over the rest."""
-    field = _clouds(rng, 4) + 0.5 * _clouds(rng, 10) + 0.22 * _clouds(rng, 34)
+    field = clouds(rng, SIZE, 4) + 0.5 * clouds(rng, SIZE, 10) + 0.22 * clouds(rng, SIZE, 34)
     level = float(np.quantile(field, 1 - min(0.95, 0.92 * how_much)))
-    cover = _step(field - level, 0.10)[..., None]
+    cover = step(field - level, 0.10)[..., None]
     brown = np.array([0.58, 0.38, 0.16]) + rng.normal(0, 0.07) + rng.normal(0, 0.02, 3)
     brown = brown.astype(np.float32)
     bright = light.mean(axis=2, keepdims=True)
-    relief = 1 + 0.13 * _clouds(rng, 24)[..., None] + 0.09 * _clouds(rng, 80)[..., None]
+    relief = 1 + 0.13 * clouds(rng, SIZE, 24)[..., None] + 0.09 * clouds(rng, SIZE, 80)[..., None]
     clod = (
         brown
         * relief
         * (0.35 + 1.1 * bright)
-        * (0.55 + 0.45 * _step(field - level - 0.1, 0.35)[..., None])
+        * (0.55 + 0.45 * step(field - level - 0.1, 0.35)[..., None])
     )
     liquid = 0.55 * max(0.0, how_much - 0.25)
     light = light * (1 - liquid) + liquid * brown * (0.4 + bright)
@@ -273,20 +238,3 @@ def _stool(rng: np.random.Generator, style: Style, light: Light, how_much: float
 
 Spoiler = Callable[[np.random.Generator, Style, Light, float], Light]
 SPOILERS: tuple[Spoiler, ...] = (_motion, _defocus, _wall, _bubbles, _stool)
-
-
-def _clouds(rng: np.random.Generator, cells: int) -> Plane:
-    """Smooth noise of unit spread with `cells` knots along the width."""
-    rows = max(2, cells * HEIGHT // WIDTH)
-    knots = rng.normal(0, 1, (rows + 1, cells + 1)).astype(np.float32)
-    return np.asarray(cv2.resize(knots, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.float32)
-
-
-def _step(value: Plane, width: float) -> Plane:
-    """0 below zero, 1 above, smooth over `width`."""
-    t = np.clip(value / width + 0.5, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
-
-
-def _soft(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)

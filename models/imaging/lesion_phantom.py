@@ -9,17 +9,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from models.case import Pixels
+from models.imaging.brush import Plane, clouds
 from models.task import Phantom
 
 CLASSES = ("benign", "cyst", "malignant")
-HEIGHT, WIDTH = 192, 256
+HEIGHT, WIDTH = SIZE = 192, 256
 VIEWS = 2  # images per patient, one lesion in two planes
 LOOKS = 2.6  # of the speckle: the fewer, the coarser the contrast
-
-Plane = NDArray[np.float32]  # [y, x]
 
 
 @dataclass(frozen=True)
@@ -102,16 +100,18 @@ def image(rng: np.random.Generator, lesion: Lesion, gain: float) -> Pixels:
 def _tissue(rng: np.random.Generator) -> Plane:
     """Skin, fat, gland and muscle as bright and dark bands that wander, dimmer with depth."""
     y, _ = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
-    depth = y / HEIGHT + 0.035 * _clouds(rng, 4)
+    depth = y / HEIGHT + 0.035 * clouds(rng, SIZE, 4)
     fat, muscle = rng.uniform(0.16, 0.26), rng.uniform(0.76, 0.88)
     echo = np.where(depth < fat, 0.45, np.where(depth < muscle, 0.95, 0.5))
-    echo = echo * np.exp(0.28 * _clouds(rng, 7) + 0.20 * _clouds(rng, 22))
+    echo = echo * np.exp(0.28 * clouds(rng, SIZE, 7) + 0.20 * clouds(rng, SIZE, 22))
     bands = np.zeros_like(echo)
     for line in (0.03, fat, muscle, muscle + 0.05):
         bands += np.exp(-(((depth - line) / 0.009) ** 2))
     for _ in range(int(rng.integers(3, 7))):  # fibres
-        line, slope = rng.uniform(0.25, 0.8), 0.02 * _clouds(rng, 3)
-        bands += 0.6 * np.exp(-(((depth + slope - line) / 0.006) ** 2)) * (_clouds(rng, 5) > 0.2)
+        line, slope = rng.uniform(0.25, 0.8), 0.02 * clouds(rng, SIZE, 3)
+        bands += (
+            0.6 * np.exp(-(((depth + slope - line) / 0.006) ** 2)) * (clouds(rng, SIZE, 5) > 0.2)
+        )
     return np.asarray((echo + 1.4 * bands) * np.exp(-0.55 * depth), np.float32)
 
 
@@ -134,9 +134,3 @@ def _shape(rng: np.random.Generator, lesion: Lesion) -> tuple[Plane, Plane]:
     beam = np.clip((1.02 - np.abs(across)) * 6, 0, 1)
     behind = beam * np.clip((down - 0.3) * 2, 0, 1) * (1 - inside)
     return np.asarray(inside, np.float32), np.asarray(behind, np.float32)
-
-
-def _clouds(rng: np.random.Generator, cells: int) -> Plane:
-    """Smooth noise of unit spread with `cells` knots along the width."""
-    knots = rng.normal(0, 1, (max(2, cells * HEIGHT // WIDTH) + 1, cells + 1)).astype(np.float32)
-    return np.asarray(cv2.resize(knots, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.float32)
