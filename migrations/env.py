@@ -5,8 +5,9 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import Connection
 
+from app.db.columns import Utc
 from app.db.session import engine
-from app.db.tables import Base, Utc
+from app.db.tables import Base
 
 
 def render(kind: str, found: Any, _: object) -> str | Literal[False]:

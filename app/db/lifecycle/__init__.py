@@ -8,7 +8,17 @@ from app.db.lifecycle.changes import (
     renew,
     write,
 )
-from app.db.lifecycle.leases import end, expired, idle, lose, release, unrung
+from app.db.lifecycle.leases import (
+    cancelled,
+    end,
+    end_cancelled,
+    expired,
+    idle,
+    lose,
+    release,
+    unrung,
+)
+from app.db.lifecycle.predictions import cancel_prediction
 from app.db.lifecycle.states import (
     BUSY,
     ENDED,
@@ -33,7 +43,7 @@ from app.db.lifecycle.sweeps import (
 
 __all__ = [
     "BUSY", "ENDED", "WAITING", "WORK", "LeaseLostError", "Work", "ask_again", "cancel",
-    "checkpointed", "claim", "claim_next_run", "emit", "end", "erase_dataset", "expired", "idle",
-    "lose", "next_runs", "outcomes", "pause", "release", "renew", "resume", "runs_of", "settle",
-    "state_of", "sweep_state", "unrung", "write",
+    "cancel_prediction", "cancelled", "checkpointed", "claim", "claim_next_run", "emit", "end",
+    "end_cancelled", "erase_dataset", "expired", "idle", "lose", "next_runs", "outcomes", "pause",
+    "release", "renew", "resume", "runs_of", "settle", "state_of", "sweep_state", "unrung", "write",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.db.lifecycle.changes import LeaseLostError, emit, entered, in_line, write
 from app.db.lifecycle.states import BUSY, WAITING, WORK, Work, row_of, state_of
 from app.db.lifecycle.sweeps import settle
-from app.db.tables import Dataset, Finish, Registration, Run, Sweep, now
+from app.db.tables import Dataset, Finish, Prediction, Registration, Run, Sweep, now
 
 WAITS_S = (2, 5, 15)  # before the second, third, ... try
 LOSSES_MAX = 3  # in a row at the same checkpoint, with the worker alive
@@ -32,11 +32,11 @@ def end(
 def release(session: Session, table: Work, row_id: str, attempt: int) -> None:
     """Gives a row back unharmed (shutdown, pause): it waits again, and no loss is counted.
 
-    A run whose sweep was cancelled meanwhile has nothing to wait for: it ends.
+    What was cancelled meanwhile, itself or its sweep, has nothing to wait for: it ends.
     """
     in_line(session, table, row_id)
-    if _cancelled(session, table, row_id):
-        end(session, table, row_id, attempt, "cancelled", stop_reason="cancelled")
+    if cancelled(session, table, row_id):
+        end_cancelled(session, table, row_id, attempt)
         return
     write(
         session, table, row_id, attempt,
@@ -53,12 +53,22 @@ def _say_paused(session: Session, sweep_id: str) -> None:
         emit(session, sweep_id, "sweep", {"state": state})
 
 
-def _cancelled(session: Session, table: Work, row_id: str) -> bool:
+def cancelled(session: Session, table: Work, row_id: str) -> bool:
+    """Whether somebody wants this work to stop for good."""
+    if table is Prediction:
+        asked = select(Prediction.cancel_requested_at).where(Prediction.id == row_id)
+        return session.scalar(asked) is not None
     if table is not Run:
         return False
     sweep_id = session.get_one(Run, row_id).sweep_id
     sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
     return sweep.cancel_requested_at is not None
+
+
+def end_cancelled(session: Session, table: Work, row_id: str, attempt: int) -> None:
+    """The owner ends a row that was cancelled under it."""
+    reason = {"stop_reason": "cancelled"} if table is Run else {}
+    end(session, table, row_id, attempt, "cancelled", **reason)
 
 
 def lose(
@@ -67,8 +77,8 @@ def lose(
 ) -> None:  # fmt: skip
     """An attempt ended without a word: it waits and is tried again, up to the limits.
 
-    A cancelled sweep's lost run is cancelled. Raises LeaseLostError if the row has moved on, or,
-    with `only_expired`, if its owner has renewed the lease meanwhile.
+    What was cancelled, itself or its sweep, is cancelled. Raises LeaseLostError if the row has
+    moved on, or, with `only_expired`, if its owner has renewed the lease meanwhile.
     """
     in_line(session, table, row_id)
     row = row_of(session, table, row_id, lock=True)
@@ -76,8 +86,8 @@ def lose(
         raise LeaseLostError(f"{table.__tablename__} {row_id}: its lease was renewed")
     losses = row.losses + worker_alive
     lost_workers = row.lost_workers + (not worker_alive)
-    if _cancelled(session, table, row_id):
-        end(session, table, row_id, attempt, "cancelled", stop_reason="cancelled")
+    if cancelled(session, table, row_id):
+        end_cancelled(session, table, row_id, attempt)
         return
     if losses >= LOSSES_MAX or lost_workers >= LOST_WORKERS_MAX:
         failure = {
