@@ -48,6 +48,7 @@ class Task:
     phantom   (rng, index) -> Phantom, a synthetic patient with known truth
     weighted  (measures, labels, weights [b, n]) -> the values of `score` for b resamples at once,
               NaN where undefined; None = `score` is called b times, which is right but slow
+    video     whether it also answers for a video, frame by frame
     """
 
     name: str
@@ -71,3 +72,4 @@ class Task:
         | None
     ) = None
     fit: Callable[[Sequence[Measure]], tuple[float, ...]] | None = None
+    video: bool = False

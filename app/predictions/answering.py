@@ -129,10 +129,7 @@ def model_of(serving: Serving) -> dict[str, Any]:
 
 def _point(point: OperatingPoint | None, wanted: str | None) -> dict[str, Any]:
     shown = point or OperatingPoint(name=ALL if wanted == ALL else HIGHEST, threshold=None)
-    row = asdict(shown)
-    if row["reason"] is None:
-        del row["reason"]
-    return row
+    return shown.record()
 
 
 def _warnings(notes: tuple[str, ...], options: Options) -> list[dict[str, str]]:

@@ -32,6 +32,10 @@ class Point(BaseModel):
     threshold: Share | None
     sensitivity: Share | None = None
     specificity: Share | None = None
+    fp_per_image: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Mean false positives per image; of what is detected, in its place"
+    )
+    fp_per_volume: Annotated[float, Field(ge=0)] | None = None
     low: Share | None = None
     high: Share | None = None
     reason: str | None = None

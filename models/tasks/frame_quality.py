@@ -77,4 +77,5 @@ TASK = Task(
     operate=operating_points,
     phantom=phantom,
     weighted=classes.values,
+    video=True,
 )
