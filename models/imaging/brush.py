@@ -15,7 +15,7 @@ def clouds(rng: np.random.Generator, shape: tuple[int, int], cells: int) -> Plan
     return np.asarray(cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def step(value: Plane, width: float) -> Plane:
+def step(value: NDArray[np.floating], width: float) -> Plane:
     """0 below zero, 1 above, smooth over `width`."""
     t = np.clip(value / width + 0.5, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
