@@ -36,8 +36,9 @@ from models.spec import Numerics, Recipe, recipe
 from models.sweep import Outcome, next_allowed
 from models.task import Task
 from models.tuning import device
+from models.tuning.cutting import prepare
 from models.tuning.fit import batched, fit
-from models.tuning.patches import PatchSet, labels_of, measures, prepare
+from models.tuning.patches import PatchSet, labels_of
 from models.tuning.plan import Tuned, optimiser
 from models.tuning.prefix import Inputs
 from models.tuning.pretrained import ready
@@ -134,7 +135,9 @@ def validated(bench: Bench, tuned: Tuned, inputs: Inputs, patches: PatchSet) -> 
         for rows in batched(np.arange(len(patches.validation)), 64):
             logits = forward(bench, tuned, inputs(patches.validation[rows]))
             found.append(torch.softmax(logits.float(), 1).numpy())
-    rows = measures(patches.validation_rows, np.concatenate(found), bench.task, bench.labels)
+    rows = patches.measures(
+        patches.validation_rows, np.concatenate(found), bench.task, bench.labels
+    )
     return bench.task.score(rows, bench.labels).values[bench.task.headline] or 0.0
 
 

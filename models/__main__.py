@@ -195,7 +195,11 @@ def run_evaluate(given: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         pack = pack_of(given.data, task.name, Path(scratch), card["positive"])
         divisor = card["calibration"]["temperature"]
-        found = evaluate(spec_in(kept), kept, pack, task, split=given.split, temperature=divisor)
+        scoring = tuple(card.get("scoring", ()))
+        found = evaluate(
+            spec_in(kept), kept, pack, task,
+            split=given.split, temperature=divisor, scoring=scoring,
+        )  # fmt: skip
         with Pack.open(pack) as opened:
             labels = labels_of(opened.manifest, task)
     if not found:

@@ -14,7 +14,8 @@ from models.task import Task
 
 FORMAT = 1
 INTENDED_USE = "research use only"
-LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "onnx", "openvino")
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "onnx", "openvino",
+             "segmentation-models-pytorch")  # fmt: skip
 
 Json = dict[str, Any]
 
@@ -41,9 +42,10 @@ def card(
     spec: RunSpec, task: Task, backbone: Backbone, manifest: Manifest, labels: Labels, facts: Facts
 ) -> Json:
     """JSON for people and programs: what the model is; no cases, file names or times."""
-    arm = parse(spec.arm, len(backbone.layers))
-    plan = zip(backbone.layers, rates(arm, backbone.layers, spec.recipe), strict=True)
-    points = [asdict(point) for point in facts.operating_points]
+    layers = backbone.row(task.output)
+    arm = parse(spec.arm, len(layers))
+    plan = zip(layers, rates(arm, layers, spec.recipe), strict=True)
+    points = [point.record() for point in facts.operating_points]
     resolved = [point["name"] for point in points if point["threshold"] is not None]
     return {
         "format": FORMAT,
@@ -52,6 +54,8 @@ def card(
         "question": task.question,
         "classes": list(labels.names),
         "positive": labels.positive,
+        "mask_values": list(labels.values),
+        "scoring": list(labels.scoring),
         "headline": task.headline,
         "arm": arm.name,
         "depth": arm.depth,

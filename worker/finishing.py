@@ -5,10 +5,8 @@ A registration is the same for a run that a person picked, without the choice an
 
 import hashlib
 import shutil
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -21,7 +19,7 @@ from app.settings import settings
 from app.storage import files
 from models import measures as measure_files
 from models.discovery import tasks
-from models.findings import Labels
+from models.inference.predict import labels_of
 from models.tuning import session as tuning
 from worker.alive import Lease, patiently
 from worker.leftovers import folder_for
@@ -157,10 +155,6 @@ def keep_test(finished: tuning.Finished, out: Path, lease: Lease) -> str | None:
     path.write_bytes(measure_files.save(finished.test, labels_of(finished.card)))
     run_id = finished.choice.run_id if finished.choice else "none"
     return store(path, f"measures/{run_id}-test-", lease.tick)
-
-
-def labels_of(card: Mapping[str, Any]) -> Labels:
-    return Labels(tuple(card["classes"]), card["positive"])
 
 
 def digest_of(kept: Json) -> str:

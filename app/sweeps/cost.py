@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models import decoder
 from models.backbone import Backbone
 
 # Two cores without bf16, EfficientNet-Lite0, batch 32 (docs/measurements.md): a first guess
@@ -20,24 +21,31 @@ class Work:
     validation_images: float
 
 
-def epoch_macs(backbone: Backbone, work: Work) -> float:
+def layer_macs(backbone: Backbone, output: str, classes: int) -> tuple[int, ...]:
+    """Forward multiply-adds of each layer of the network with that output, for one image."""
+    if output == "classes":
+        return backbone.flops
+    return (*backbone.flops[: len(backbone.row(output)) - 1], decoder.macs(backbone, 1 + classes))
+
+
+def epoch_macs(layers: Sequence[int], work: Work) -> float:
     """Multiply-adds of one epoch.
 
     The frozen layers are passed once and cached, so an epoch pays for the tuned suffix alone:
     forward, and twice as much for the gradients of its weights and inputs; validation forward.
     """
-    tuned = float(sum(backbone.flops[len(backbone.layers) - work.depth :]))
+    tuned = float(sum(layers[len(layers) - work.depth :]))
     return tuned * (3 * work.train_images + work.validation_images)
 
 
-def prefix_macs(backbone: Backbone, work: Work) -> float:
+def prefix_macs(layers: Sequence[int], work: Work) -> float:
     """The one pass through the frozen layers."""
-    frozen = float(sum(backbone.flops[: len(backbone.layers) - work.depth]))
+    frozen = float(sum(layers[: len(layers) - work.depth]))
     return frozen * (work.train_images + work.validation_images)
 
 
-def run_macs(backbone: Backbone, work: Work) -> float:
-    return prefix_macs(backbone, work) + work.epochs * epoch_macs(backbone, work)
+def run_macs(layers: Sequence[int], work: Work) -> float:
+    return prefix_macs(layers, work) + work.epochs * epoch_macs(layers, work)
 
 
 def macs_per_s(done: Sequence[tuple[float, float]]) -> float:

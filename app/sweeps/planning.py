@@ -45,7 +45,7 @@ class Planned:
     fractions: tuple[float, ...]
 
     def members(self) -> Iterator[Member]:
-        layers = layer_names(self.backbone, self.task.output)
+        layers = self.backbone.row(self.task.output)
         for seed in self.seeds:
             for fraction in self.fractions:
                 for arm in self.arms:
@@ -60,17 +60,17 @@ class Planned:
         """What all runs cost together, in multiply-adds."""
         return sum(
             cost.run_macs(
-                self.backbone, work_of(self.dataset, m.arm.depth, m.fraction, self.recipe.epochs)
+                costs(self.backbone.name, self.dataset),
+                work_of(self.dataset, m.arm.depth, m.fraction, self.recipe.epochs),
             )
             for m in self.members()
         )
 
 
-def layer_names(backbone: Backbone, output: str) -> tuple[str, ...]:
-    """The layers a plan has rates for; in a map network the decoder follows the deepest tap."""
-    if output == "classes":
-        return backbone.layers
-    return (*backbone.layers[: backbone.depths[output] - 1], "decoder")
+def costs(backbone: str, dataset: Dataset) -> tuple[int, ...]:
+    """Multiply-adds of each layer of the network that a sweep on these data tunes, per image."""
+    output = discovery.tasks()[dataset.task].output
+    return cost.layer_macs(discovery.backbones()[backbone], output, len(dataset.classes))
 
 
 def work_of(dataset: Dataset, depth: int, fraction: float, epochs: int) -> cost.Work:

@@ -13,7 +13,6 @@ from app.db.tables import Dataset, EpochRow, Finish, Run, Sweep, now
 from app.errors import NotFound
 from app.sweeps import cost, planning, schemas
 from app.sweeps.asked import SweepRequest
-from models import discovery
 
 ORDER = Sweep.id
 HISTORY_RUNS = 50  # finished runs that an estimate looks back at
@@ -52,7 +51,7 @@ def _history(session: Session, backbone: str) -> list[tuple[float, float]]:
 
 def _macs(backbone: str, dataset: Dataset, run: Run, epochs: int) -> float:
     work = planning.work_of(dataset, run.depth, run.fraction, epochs)
-    return cost.run_macs(discovery.backbones()[backbone], work)
+    return cost.run_macs(planning.costs(backbone, dataset), work)
 
 
 def create(session: Session, caller: Caller, asked: SweepRequest) -> Sweep:

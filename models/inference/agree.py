@@ -13,7 +13,9 @@ SCORE_TOLERANCE = 0.02  # largest difference of any class score
 HEADLINE_TOLERANCE = 0.002  # largest loss of the task's headline metric
 CHUNK = 32
 
-Headline = Callable[[NDArray[np.float32]], float | None]  # outputs [n, classes] -> value
+Outputs = NDArray[np.float32]
+Headline = Callable[[Outputs], float | None]  # outputs [n, classes] -> value
+Run = Callable[[NDArray[np.uint8]], Outputs]  # patches -> outputs
 
 
 def serving(
@@ -30,6 +32,25 @@ def serving(
     exact = _outputs(OpenVinoNetwork(onnx, bf16=False), patches, tick)
     rough = _outputs(OpenVinoNetwork(onnx, bf16=True), patches, tick)
     return compare(exact, rough, headline)
+
+
+def serving_maps(
+    onnx: Path, headline: Callable[[Run], float | None], patches: int
+) -> dict[str, Any]:
+    """The same for label maps, judged by the headline alone: `headline(run)` measures all cases
+    with the outputs that `run` gives. A pixel's score at an edge may differ by much and matter
+    to nobody.
+    """
+    if not has_bf16():
+        return {"bf16": False, "reason": "not measured: this processor has no bfloat16"}
+    exact, rough = (headline(OpenVinoNetwork(onnx, bf16=bf16).run) for bf16 in (False, True))
+    loss = None if exact is None or rough is None else float(exact - rough)
+    return {
+        "bf16": loss is not None and loss <= HEADLINE_TOLERANCE,
+        "headline_loss": loss,
+        "headline_tolerance": HEADLINE_TOLERANCE,
+        "patches": patches,
+    }
 
 
 def compare(

@@ -83,7 +83,8 @@ def read(path: Path, folder: Path, tasks: Mapping[str, Task]) -> Bundle:
         if name not in members:
             raise BundleError("incomplete_bundle", f"{name} is missing: {CONTENTS}")
     card = _card(members["card.json"].path, tasks)
-    _check_network(members["model.onnx"].path, len(card["classes"]))
+    is_map = tasks[card["task"]].output == "map"
+    _check_network(members["model.onnx"].path, len(card["classes"]) + is_map, is_map)
     if "weights.safetensors" in members:
         _check_weights(members["weights.safetensors"].path)
     return Bundle(card, members)
@@ -148,8 +149,9 @@ def _faults(card: Mapping[str, Any], tasks: Mapping[str, Task]) -> Iterator[str]
     task, classes = tasks.get(str(card.get("task"))), card.get("classes")
     if task is None:
         yield f"task {card.get('task')!r}: use one of {', '.join(tasks)}"
-    if not _names(classes):
-        yield "classes: a list of at least two different names is needed"
+    fewest = 1 if task is not None and task.output == "map" else 2
+    if not _names(classes, fewest):
+        yield f"classes: a list of at least {fewest} different names is needed"
         return
     names = cast("list[str]", classes)
     if task is not None and task.classes and list(task.classes) != names:
@@ -161,11 +163,11 @@ def _faults(card: Mapping[str, Any], tasks: Mapping[str, Task]) -> Iterator[str]
         yield "operating_points: each needs a name, and a threshold from 0 to 1 or null"
 
 
-def _names(classes: object) -> bool:
+def _names(classes: object, fewest: int) -> bool:
     return (
         isinstance(classes, list)
         and all(isinstance(name, str) and 0 < len(name) <= 200 for name in classes)
-        and len(set(classes)) == len(classes) >= 2
+        and len(set(classes)) == len(classes) >= fewest
     )
 
 
@@ -189,7 +191,7 @@ def _is_fraction(number: object) -> bool:
 # ---- the files ------------------------------------------------------------------------------
 
 
-def _check_network(path: Path, classes: int) -> None:
+def _check_network(path: Path, classes: int, is_map: bool) -> None:
     """A self-contained ONNX graph that turns uint8 patches into scores that sum to one."""
     try:
         graph = onnx.load(path, load_external_data=False)
@@ -212,8 +214,10 @@ def _check_network(path: Path, classes: int) -> None:
     except NOT_RUNNING as error:
         detail = "model.onnx does not run; export it with LayerTune"
         raise BundleError("bad_network", detail) from error
-    if network.classes != classes:
-        detail = f"model.onnx has {network.classes} outputs, card.json {classes} classes"
+    if (network.classes, network.is_map) != (classes, is_map):
+        detail = f"model.onnx has {network.classes} outputs, card.json needs {classes}" + (
+            " for each pixel, background first" if is_map else ""
+        )
         raise BundleError("bad_network", detail)
     if not np.allclose(scores.sum(axis=1), 1, atol=SUM_TOLERANCE) or (scores < 0).any():
         detail = "the scores of model.onnx do not sum to one: end it in a softmax"

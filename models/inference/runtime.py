@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.case import Pixels
 
-Scores = NDArray[np.float32]  # [n, classes]
+Scores = NDArray[np.float32]  # [n, classes], of a map network [n, 1 + classes, size, size]
 SIZE_MAX = 2048  # pixels a side of a patch; more would be a claim on all memory
 
 
@@ -30,12 +30,13 @@ class Network(Protocol):
     """What serving needs of a network: uint8 patches in, class scores out, from any thread."""
 
     size: int
-    classes: int
+    classes: int  # scores of a patch or of a pixel; background is one of a map's
+    is_map: bool
     precision: str  # "f32" or "bf16", as it runs here
     device: str
 
     def run(self, pixels: NDArray[np.uint8]) -> Scores:
-        """[n, size, size, 3] uint8 -> [n, classes] float32; a patch's scores ignore its company."""
+        """[n, size, size, 3] uint8 -> scores float32; a patch's scores ignore its company."""
 
 
 @cache
@@ -65,14 +66,15 @@ class OpenVinoNetwork:
         self.precision = "bf16" if bf16 and has_bf16() else "f32"
         hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
         self._compiled = core().compile_model(model, "CPU", hints)
-        self.classes = int(self._compiled.output(0).shape[1])
+        self._shape = tuple(int(side) for side in self._compiled.output(0).shape[1:])
+        self.classes, self.is_map = self._shape[0], len(self._shape) == 3
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
             self._idle.put(self._compiled.create_infer_request())
 
     def run(self, pixels: NDArray[np.uint8]) -> Scores:
         _check(pixels, self.size)
-        scores = np.empty((len(pixels), self.classes), np.float32)
+        scores = np.empty((len(pixels), *self._shape), np.float32)
         with self._requests(len(pixels)) as requests:
             for start in range(0, len(pixels), len(requests)):
                 flying = list(zip(requests, range(start, len(pixels)), strict=False))
@@ -113,7 +115,8 @@ class OnnxRuntimeNetwork:
     def __init__(self, session: Any) -> None:
         self._session = session
         self.size = int(session.get_inputs()[0].shape[1])
-        self.classes = int(session.get_outputs()[0].shape[1])
+        shape = session.get_outputs()[0].shape
+        self.classes, self.is_map = int(shape[1]), len(shape) == 4
 
     def run(self, pixels: NDArray[np.uint8]) -> Scores:
         _check(pixels, self.size)

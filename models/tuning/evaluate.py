@@ -1,94 +1,105 @@
 """A trained network on the cases of one part, in the arithmetic that will be served (float32)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from models.backbone import Backbone
-from models.case import Pixels
-from models.discovery import backbones
-from models.findings import Measure
+from models.case import Case, Roi
+from models.discovery import backbones, tasks
+from models.findings import Labels, Measure
 from models.pack import Pack
 from models.spec import RunSpec
 from models.task import Task
+from models.tuning.cutting import served_case
 from models.tuning.device import settle
-from models.tuning.patches import PatchSet, Row, labels_of, measures, serving_patches
-from models.tuning.prefix import Inputs, advance
+from models.tuning.losses import scores_of
+from models.tuning.network import begun
+from models.tuning.patches import NOTHING, PatchSet, Row, class_of, labels_of
+from models.tuning.prefix import Inputs, answer
 from models.tuning.room import Tick, quiet
-from models.tuning.run import build
 
-TOGETHER = 64  # cases whose patches are held at once
+TOGETHER = 64  # patches that are held at once
 
 
 def network_of(spec: RunSpec, weights: Path) -> nn.Sequential:
     """The network of a finished run, on the spec's device, ready to answer."""
     device = settle(spec.numerics)
-    network = build(backbones()[spec.backbone], spec, weights).to(device)
-    return network.to(memory_format=torch.channels_last).eval()
+    network = begun(backbones()[spec.backbone], spec, weights, tasks()[spec.task].output)
+    return network.to(device).to(memory_format=torch.channels_last).eval()
 
 
-def logits_of(
-    network: nn.Sequential, backbone: Backbone, pixels: NDArray[np.uint8]
-) -> NDArray[np.float64]:
-    """[n, classes] of patches [n, size, size, 3]."""
+def logits_of(network: nn.Sequential, backbone: Backbone, pixels: NDArray[np.uint8]) -> Tensor:
+    """[n, ...] of patches [n, size, size, 3], float32 on the CPU."""
     inputs = Inputs.of(backbone, next(network.parameters()).device)
     parts = [
-        advance(network, inputs(np.array(pixels[k : k + TOGETHER]))).cpu()
+        answer(network, 0, (inputs(np.array(pixels[k : k + TOGETHER])),)).cpu()
         for k in range(0, len(pixels), TOGETHER)
     ]
-    return np.asarray(torch.cat(parts).double().numpy())
-
-
-def scores_of(logits: NDArray[np.float64], temperature: float) -> NDArray[np.float32]:
-    """Calibrated probabilities, [n, classes]."""
-    scores = torch.softmax(torch.from_numpy(logits / temperature), dim=1)
-    return np.asarray(scores.float().numpy())
+    return torch.cat(parts)
 
 
 def validation_logits(
     network: nn.Sequential, backbone: Backbone, patches: PatchSet, tick: Tick = quiet
-) -> NDArray[np.float64]:
-    found = []
-    for start in range(0, len(patches.validation), TOGETHER):
-        pixels = np.asarray(patches.validation[start : start + TOGETHER])
-        found.append(logits_of(network, backbone, pixels))
-        tick("calibrating", start + len(pixels), len(patches.validation))
-    return np.concatenate(found)
+) -> Iterator[tuple[Sequence[Row], NDArray[np.int64], Tensor]]:
+    """Validation cases some at a time, the flat indices of their patches, and the logits."""
+    done = 0
+    for rows, flat in patches.spans(TOGETHER):
+        yield rows, flat, logits_of(network, backbone, patches.pixels(flat))
+        done += len(flat)
+        tick("calibrating", done, len(patches.validation))
 
 
 def evaluate(
     spec: RunSpec, weights: Path, pack: Path, task: Task, *, split: str = "test",
-    temperature: float = 1.0, tick: Tick = quiet,
+    temperature: float = 1.0, scoring: tuple[float, ...] = (), tick: Tick = quiet,
 ) -> list[Measure]:  # fmt: skip
-    """One measure per case of a part of the pack; empty when the part has no cases."""
+    """One measure per case of a part of the pack; empty when the part has no cases.
+
+    `temperature` and `scoring` are the calibration that was found on validation.
+    """
     backbone = backbones()[spec.backbone]
     network = network_of(spec, weights)
     found: list[Measure] = []
     with Pack.open(pack) as opened:
-        labels = labels_of(opened.manifest, task)
+        labels = replace(labels_of(opened.manifest, task), scoring=scoring)
         cases = opened.cases(split)
-        cut = serving_patches(cases, task, backbone.input_size, labels)
-        for rows, pixels in _together(cut):
-            outputs = scores_of(logits_of(network, backbone, pixels), temperature)
-            found += measures(rows, outputs, task, labels)
+        for files in cases if task.output == "classes" else ():
+            class_of(files.case_id, files.label, labels)
+        cut = (served_case(files, task, backbone.input_size, labels) for files in cases)
+        for part in _together(cut):
+            pixels = np.stack([roi.pixels for _, rois in part for roi in rois])
+            scores = scores_of(logits_of(network, backbone, pixels), temperature).numpy()
+            found += _measured(part, scores, task, labels)
             tick("evaluating", len(found), len(cases))
     return found
 
 
-def _together(
-    cut: Iterator[tuple[Row, list[Pixels]]],
-) -> Iterator[tuple[Sequence[Row], NDArray[np.uint8]]]:
-    rows: list[Row] = []
-    pixels: list[Pixels] = []
-    for row, patches in cut:
-        rows.append(row)
-        pixels += patches
-        if len(rows) == TOGETHER:
-            yield rows, np.stack(pixels)
-            rows, pixels = [], []
-    if rows:
-        yield rows, np.stack(pixels)
+Cut = tuple[Case, list[Roi]]
+
+
+def _measured(
+    part: Sequence[Cut], scores: NDArray[np.float32], task: Task, labels: Labels
+) -> list[Measure]:
+    ends = np.cumsum([len(rois) for _, rois in part])
+    return [
+        task.measure(case, [replace(roi, pixels=NOTHING) for roi in rois], outputs, labels)
+        for (case, rois), outputs in zip(part, np.split(scores, ends[:-1]), strict=True)
+    ]
+
+
+def _together(cut: Iterator[Cut]) -> Iterator[list[Cut]]:
+    """Cases, whole, until their patches are enough for one go."""
+    part: list[Cut] = []
+    for case, rois in cut:
+        part.append((case, rois))
+        if sum(len(found) for _, found in part) >= TOGETHER:
+            yield part
+            part = []
+    if part:
+        yield part

@@ -25,7 +25,10 @@ class ExportError(TuningError):
 
 
 class Served(nn.Module):
-    """What is exported: uint8 [n, size, size, 3] -> scores [n, classes] that sum to one."""
+    """What is exported: uint8 [n, size, size, 3] -> scores that sum to one over dimension 1.
+
+    [n, classes], or [n, 1 + classes, size, size] of a map network.
+    """
 
     mean: Tensor
     std: Tensor

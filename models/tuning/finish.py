@@ -14,18 +14,17 @@ from models import card as cards
 from models import stats
 from models.choice import Choice, choose
 from models.discovery import backbones, tasks
-from models.findings import Measure
+from models.findings import Labels, Measure
 from models.inference import agree
-from models.metrics import calibration
-from models.metrics.classes import arrays
-from models.metrics.operating import operating_points
 from models.pack import Pack
 from models.spec import RunSpec
 from models.sweep import Outcome
 from models.task import Task
-from models.tuning.evaluate import evaluate, network_of, scores_of, validation_logits
+from models.tuning.calibrate import Calibrated, calibrate
+from models.tuning.cutting import prepare
+from models.tuning.evaluate import evaluate, network_of
 from models.tuning.export import Exported, export
-from models.tuning.patches import PatchSet, labels_of, measures, prepare
+from models.tuning.patches import PatchSet, labels_of
 from models.tuning.results import Result
 from models.tuning.room import Tick, quiet
 
@@ -104,12 +103,14 @@ def complete(
         workdir=room.workdir, cache_max_bytes=room.cache_max_bytes, tick=tick,
     )  # fmt: skip
     network = network_of(spec, run.weights)
-    calibrated = calibrate(validation_logits(network, backbone, patches, tick), patches, task)
+    calibrated = calibrate(network, backbone, patches, task, tick)
+    labels = calibrated.labels
     test: list[Measure] = []
     if test_opened is not None:
         test = evaluate(
-            spec, run.weights, pack, task, temperature=calibrated.temperature, tick=tick
-        )
+            spec, run.weights, pack, task, temperature=calibrated.temperature,
+            scoring=labels.scoring, tick=tick,
+        )  # fmt: skip
     tick("exporting", 0, 1)
     exported = export(
         network, backbone, calibrated.temperature, patches.validation, room.out / "model.onnx"
@@ -119,70 +120,59 @@ def complete(
         freeze_proof=run.result.freeze_proof,
         epochs={"best": run.result.best_epoch, "stop_reason": run.result.stop_reason},
         trainable_parameters=run.result.trainable_parameters,
-        validation=intervals(calibrated.measures, task, patches, tick),
-        test=intervals(test, task, patches, tick) if test else None,
+        validation=intervals(calibrated.measures, task, labels, tick),
+        test=intervals(test, task, labels, tick) if test else None,
         test_opened=test_opened or 0,
-        operating_points=operating_points(calibrated.measures, patches.labels, task.points),
+        operating_points=task.operate(calibrated.measures, labels, task.points),
         calibration=calibrated.record,
         digests={"weights.safetensors": _sha256(run.weights), "model.onnx": exported.sha256},
         verification=_verification(exported),
-        serving=agree.serving(
-            exported.path,
-            patches.validation,
-            _headline(task, patches),
-            lambda: tick("verifying", 0, 1),
-        ),
+        serving=_serving(exported, task, patches, calibrated, tick),
         comparison=None if choice is None else choice.record(),
     )
     with Pack.open(pack) as opened:
-        made = cards.card(spec, task, backbone, opened.manifest, patches.labels, facts)
+        made = cards.card(spec, task, backbone, opened.manifest, labels, facts)
     made = json.loads(json.dumps(made))  # tuples as lists: what is returned is what is written
     files = _written(made, exported, run, room.out)
     return Finished(choice, run, made, files, calibrated.measures, test or None)
 
 
-@dataclass(frozen=True)
-class Calibrated:
-    temperature: float
-    measures: list[Measure]
-    record: dict[str, Any]
-
-
-def calibrate(logits: NDArray[np.float64], patches: PatchSet, task: Task) -> Calibrated:
-    """One temperature for all logits (Guo 2017), and calibration before and after it."""
-    rows = patches.validation_rows
-    case = np.repeat(np.arange(len(rows)), [row.patches for row in rows])
-    truth = np.array([row.truth for row in rows], dtype=np.int64)
-    temperature = calibration.temperature(logits, truth, case)
-    found = {}
-    for name, divisor in (("before", 1.0), ("after", temperature)):
-        outputs = scores_of(logits, divisor)
-        cases = measures(rows, outputs, task, patches.labels)
-        known, scores = arrays(cases)
-        found[name] = {
-            "ece": calibration.ece(known, scores),
-            "brier": calibration.brier(known, scores),
-        }
-    record = {"method": "temperature", "temperature": temperature, "cases": len(rows), **found}
-    return Calibrated(temperature, cases, record)
-
-
 def intervals(
-    found: Sequence[Measure], task: Task, patches: PatchSet, tick: Tick = quiet
+    found: Sequence[Measure], task: Task, labels: Labels, tick: Tick = quiet
 ) -> dict[str, Any]:
     """Every value of the task with its interval, the headline first."""
-    every = stats.ticking(stats.every(task, patches.labels), lambda: tick("measuring", 0, 1))
+    every = stats.ticking(stats.every(task, labels), lambda: tick("measuring", 0, 1))
     values = stats.intervals(found, every)
     first = {task.headline: values.pop(task.headline)}
     return {name: value.record() for name, value in {**first, **values}.items()}
 
 
-def _headline(task: Task, patches: PatchSet) -> Callable[[NDArray[np.float32]], float | None]:
-    def value(outputs: NDArray[np.float32]) -> float | None:
-        found = measures(patches.validation_rows, outputs, task, patches.labels)
-        return task.score(found, patches.labels).values[task.headline]
+def _serving(
+    exported: Exported, task: Task, patches: PatchSet, calibrated: Calibrated, tick: Tick
+) -> dict[str, Any]:
+    """Whether bfloat16 may answer for float32, measured on the validation part."""
 
-    return value
+    def of(found: Sequence[Measure]) -> float | None:
+        tick("verifying", 0, 1)
+        return task.score(found, calibrated.labels).values[task.headline]
+
+    def classes(outputs: NDArray[np.float32]) -> float | None:
+        rows = patches.validation_rows
+        return of(patches.measures(rows, outputs, task, calibrated.labels))
+
+    def maps(run: agree.Run) -> float | None:
+        found: list[Measure] = []
+        for rows, flat in patches.spans(32):
+            outputs = run(np.ascontiguousarray(patches.pixels(flat)))
+            found += patches.measures(rows, outputs, task, calibrated.labels)
+            tick("verifying", 0, 1)
+        return of(found)
+
+    if task.output == "map":
+        return agree.serving_maps(exported.path, maps, len(patches.validation))
+    return agree.serving(
+        exported.path, patches.validation, classes, lambda: tick("verifying", 0, 1)
+    )
 
 
 def _verification(exported: Exported) -> dict[str, Any]:

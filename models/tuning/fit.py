@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from models.spec import RunSpec
 from models.tuning import checkpoint as checkpoints
 from models.tuning.checkpoint import Epoch
 from models.tuning.device import derive, generator, precision
 from models.tuning.errors import BadDataError, DivergedError, OutOfMemoryError
+from models.tuning.losses import loss_of
 from models.tuning.patches import PatchSet
 from models.tuning.room import Tick, quiet
 from models.tuning.run import UNCACHED, Run, Settings, begin, conclude
@@ -82,7 +82,7 @@ def epoch_batches(patches: PatchSet, spec: RunSpec, epoch: int) -> list[NDArray[
     rng = generator(spec.seed, "order", epoch)
     rows = patches.picked
     if spec.recipe.stratify:
-        rows = stratified(rows, patches.truth[rows], patches.labels.positive_index, rng)
+        rows = stratified(rows, patches.classes[rows], patches.labels.positive_index, rng)
     if len(rows) < 2:
         raise BadDataError(f"{len(rows)} training patch: at least 2 are needed")
     return batched(rng.permutation(rows), max(2, spec.recipe.batch_size))
@@ -144,11 +144,12 @@ def step(run: Run, epoch: int, batch: NDArray[np.int64]) -> float:
     run.optimiser.zero_grad(set_to_none=True)
     total = 0.0
     for part in np.array_split(batch, run.progress.parts):
-        maps = run.features.at(run.tuned.prefix, part * patches.variants + epoch % patches.variants)
-        truth = torch.from_numpy(run.truth[part]).to(run.device)
+        flat = part * patches.variants + epoch % patches.variants
+        state = run.features.at(run.tuned.prefix, flat)
+        truth = torch.from_numpy(patches.truth(flat)).to(run.device)
         with precision(run.spec.numerics):
-            logits = run.tuned(maps)
-        loss = functional.cross_entropy(logits.float(), truth) * (len(part) / len(batch))
+            logits = run.tuned(*state)
+        loss = loss_of(logits, truth) * (len(part) / len(batch))
         torch.autograd.backward(loss)
         total += loss.item()
     run.optimiser.step()

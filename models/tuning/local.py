@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.arms import normalise
+from models.arms import Arm, normalise
 from models.backbone import Backbone
 from models.findings import Measure
 from models.pack import Manifest, Pack
@@ -15,10 +15,10 @@ from models.sweep import Outcome, next_allowed, skipped
 from models.task import Task
 from models.tuning import results
 from models.tuning.checkpoint import Epoch
+from models.tuning.cutting import prepare
 from models.tuning.errors import BadDataError, TuningError
 from models.tuning.finish import Finished, FinishedRun, Room, finish
 from models.tuning.fit import fit
-from models.tuning.patches import prepare
 from models.tuning.room import Tick, quiet
 from models.tuning.run import Settings
 from models.tuning.spec import spec_of
@@ -77,7 +77,7 @@ def tune(plan: Plan, tell: Tell = unheard, tick: Tick = quiet) -> Finished:
 
 def _runs(plan: Plan, manifest: Manifest) -> dict[str, _Run]:
     found = {}
-    for arm in normalise(plan.arms, len(plan.backbone.layers)):
+    for arm in _arms(plan):
         for seed in plan.seeds:
             spec = spec_of(
                 manifest, plan.task, plan.backbone, arm.name, plan.recipe,
@@ -87,6 +87,10 @@ def _runs(plan: Plan, manifest: Manifest) -> dict[str, _Run]:
             outcome = Outcome(run_id, arm.depth, arm.scratch, seed, 1.0, "queued")
             found[run_id] = _Run(spec, outcome, plan.folder / "runs" / run_id)
     return found
+
+
+def _arms(plan: Plan) -> tuple[Arm, ...]:
+    return normalise(plan.arms, len(plan.backbone.row(plan.task.output)))
 
 
 def _end(run: _Run, state: str, headline: float | None = None) -> None:
@@ -115,7 +119,7 @@ def _fit(plan: Plan, run: _Run, tell: Tell, tick: Tick) -> None:
         plan.pack, plan.task, plan.backbone, plan.recipe,
         workdir=plan.folder / "cache", cache_max_bytes=plan.cache_max_bytes, tick=tick,
     )  # fmt: skip
-    depths = tuple(arm.depth for arm in normalise(plan.arms, len(plan.backbone.layers)))
+    depths = tuple(arm.depth for arm in _arms(plan))
     settings = Settings(plan.folder / "cache" / "prefix", plan.cache_max_bytes, depths)
     checkpoint = run.folder / "checkpoint.safetensors"
 

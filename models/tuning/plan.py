@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.spec import Recipe
 from models.tuning.errors import FreezeError
+from models.tuning.network import onward
 
 
 class Tuned(nn.Module):
@@ -41,11 +42,11 @@ class Tuned(nn.Module):
                 layer.eval()
         return self
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Logits [n, classes] from the maps behind the frozen prefix."""
-        for layer in self.network[self.prefix :]:
-            maps = layer(maps)
-        return maps
+    def forward(self, *state: Tensor) -> Tensor:
+        """Logits from the state behind the frozen prefix (models.tuning.network)."""
+        for k in range(self.prefix, len(self.network)):
+            state = onward(self.network, k, state)
+        return state[0]
 
     def tensors(self, *, frozen: bool) -> dict[str, Tensor]:
         """Parameters and buffers of the frozen or of the tuned layers, by name in the network."""

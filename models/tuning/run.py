@@ -1,29 +1,31 @@
 """One run in memory: built from its spec, validated, ended with proof that frozen was frozen."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from models import measures as measure_files
 from models.arms import parse, rates
-from models.backbone import Backbone
 from models.discovery import backbones, tasks
 from models.findings import Measure
 from models.spec import RunSpec
 from models.task import Task
 from models.tuning import checkpoint as checkpoints
+from models.tuning.cache import PrefixCache
 from models.tuning.checkpoint import Progress
-from models.tuning.device import derive, precision, settle
+from models.tuning.device import precision, settle
 from models.tuning.errors import WeightsError
-from models.tuning.patches import PatchSet, measures
+from models.tuning.losses import loss_of, scores_of
+from models.tuning.network import begun
+from models.tuning.patches import PatchSet, Row
 from models.tuning.plan import Tuned, Witness, optimiser
-from models.tuning.prefix import Features, Inputs, PrefixCache, advance
+from models.tuning.prefix import Features, Inputs, answer
 from models.tuning.pretrained import save
 from models.tuning.results import Result
 from models.tuning.room import Tick
@@ -53,7 +55,6 @@ class Run:
     spec: RunSpec
     task: Task
     patches: PatchSet
-    truth: NDArray[np.int64]
     device: torch.device
     features: Features
     tuned: Tuned
@@ -70,27 +71,28 @@ class Run:
             return False
         return done < self.spec.recipe.epochs
 
-    def outputs(self, tick: Tick) -> NDArray[np.float32]:
-        """Logits [m, classes] of all validation patches, in batches of one size (see prefix)."""
-        patches = self.patches
-        first = len(patches) - len(patches.validation)
+    def outputs(self, tick: Tick) -> Iterator[tuple[Sequence[Row], NDArray[np.int64], Tensor]]:
+        """Validation cases some at a time, the flat indices of their patches, and the logits."""
+        patches, done = self.patches, 0
         self.tuned.eval()
-        found = []
-        for flat in _spans(first, len(patches), 256):
-            maps = self.features.at(self.tuned.prefix, flat)
+        for rows, flat in patches.spans(256 if patches.masks is None else 64):
+            state = self.features.at(self.tuned.prefix, flat)
             with precision(self.spec.numerics):
-                found.append(advance(self.tuned.network[self.tuned.prefix :], maps).float().cpu())
-            tick("validating", int(flat[-1]) + 1 - first, len(patches.validation))
-        return np.asarray(torch.cat(found).numpy())
+                logits = answer(self.tuned.network, self.tuned.prefix, state).float().cpu()
+            yield rows, flat, logits
+            done += len(flat)
+            tick("validating", done, len(patches.validation))
 
     def measures(self, tick: Tick) -> tuple[list[Measure], float]:
         """Validation outputs by case, and the mean loss over patches."""
-        logits = torch.from_numpy(self.outputs(tick))
-        rows = self.patches.validation_rows
-        truth = np.repeat([row.truth for row in rows], [row.patches for row in rows])
-        loss = nn.functional.cross_entropy(logits, torch.from_numpy(truth)).item()
-        scores = torch.softmax(logits, dim=1).numpy()
-        return measures(rows, scores, self.task, self.patches.labels), loss
+        found: list[Measure] = []
+        loss, labels = 0.0, self.patches.labels
+        for rows, flat, logits in self.outputs(tick):
+            truth = torch.from_numpy(self.patches.truth(flat))
+            loss += loss_of(logits, truth).item() * len(flat)
+            scores = scores_of(logits).numpy()
+            found += self.patches.measures(rows, scores, self.task, labels)
+        return found, loss / len(self.patches.validation)
 
     def validate(self, tick: Tick) -> tuple[dict[str, float | None], list[float]]:
         """Named values, headline first, and what ranks the epoch: headline, then low loss."""
@@ -111,31 +113,20 @@ class Run:
         return True
 
 
-def _spans(start: int, end: int, size: int) -> list[NDArray[np.int64]]:
-    return [np.arange(k, min(k + size, end)) for k in range(start, end, size)]
-
-
-def build(backbone: Backbone, spec: RunSpec, weights: Path | None) -> nn.Sequential:
-    """The network before its first step; the seed alone decides what is random in it."""
-    torch.manual_seed(derive(spec.seed, "start"))
-    try:
-        return backbone.build(len(spec.classes), None if weights is None else str(weights))
-    except ValueError as error:
-        raise WeightsError(f"weights do not fit {backbone.name}: {error}") from error
-
-
 def begin(
     spec: RunSpec, patches: PatchSet, weights: Path | None, folder: Path,
     checkpoint: Path | None, settings: Settings, tick: Tick,
 ) -> Run:  # fmt: skip
     """Builds the run, fills the prefix cache where there is one, and goes back to a checkpoint."""
     device, backbone = settle(spec.numerics), backbones()[spec.backbone]
-    arm = parse(spec.arm, len(backbone.layers))
+    task = tasks()[spec.task]
+    row = backbone.row(task.output)
+    arm = parse(spec.arm, len(row))
     if weights is None and not arm.scratch:
         raise WeightsError(f"{spec.arm} on {backbone.name} needs weights to start from")
-    network = build(backbone, spec, None if arm.scratch else weights)
+    network = begun(backbone, spec, None if arm.scratch else weights, task.output)
     network.to(device).to(memory_format=torch.channels_last)
-    tuned = Tuned(network, rates(arm, backbone.layers, spec.recipe))
+    tuned = Tuned(network, rates(arm, row, spec.recipe))
     steps = optimiser(tuned, spec.recipe)
     witness = Witness.of(tuned)
     features = Features(patches, Inputs.of(backbone, device), network, spec.numerics)
@@ -148,7 +139,7 @@ def begin(
         witness = Witness(**progress.witness)
     folder.mkdir(parents=True, exist_ok=True)
     return Run(
-        spec, tasks()[spec.task], patches, patches.truth, device, features, tuned, steps,
+        spec, task, patches, device, features, tuned, steps,
         witness, progress, best, folder,
     )  # fmt: skip
 
@@ -162,10 +153,7 @@ def cached(features: Features, prefix: int, settings: Settings, tick: Tick) -> F
     cache = PrefixCache(settings.cache, settings.cache_max_bytes, features)
     features.network.eval()  # as frozen layers are; the tuned ones wake in train_epoch
     cache.ensure([prefix, *(layers - depth for depth in depths)], tick)
-    return Features(
-        features.patches, features.inputs, features.network, features.numerics,
-        cache.nearest(prefix),
-    )  # fmt: skip
+    return replace(features, maps=cache.stored(prefix))
 
 
 def conclude(run: Run, tick: Tick) -> None:

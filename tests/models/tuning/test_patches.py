@@ -11,9 +11,10 @@ from models.case import Case
 from models.discovery import backbones, tasks
 from models.pack import Pack
 from models.spec import recipe
-from models.tuning import patches as room
+from models.tuning import cutting
+from models.tuning.cutting import prepare
 from models.tuning.errors import BadDataError
-from models.tuning.patches import PatchSet, prepare
+from models.tuning.patches import PatchSet, labels_of
 from models.tuning.room import make_room
 
 TASK, TINY = tasks()["classification"], backbones()["tiny"]
@@ -36,7 +37,7 @@ def test_training_has_every_variant_and_validation_what_serving_sees(pack, tmp_p
         (served,) = TASK.rois(case, 64, None)
     assert np.array_equal(found.validation[0], served.pixels)
     assert found.validation_rows[0].case_id == files.case_id
-    assert found.truth.tolist() == [0, 1] * 14
+    assert found.classes.tolist() == [0, 1] * 14
 
 
 def test_a_set_is_cut_once_and_again_the_same(pack, tmp_path, monkeypatch) -> None:
@@ -47,7 +48,7 @@ def test_a_set_is_cut_once_and_again_the_same(pack, tmp_path, monkeypatch) -> No
     def never(*_: object) -> None:
         raise AssertionError("cut twice")
 
-    monkeypatch.setattr(room, "_cut", never)
+    monkeypatch.setattr(cutting, "_cut", never)
     assert np.array_equal(cut(pack, tmp_path / "a").train, first.train)
 
 
@@ -70,7 +71,7 @@ def test_a_small_disk_budget_lowers_the_variants(pack, tmp_path) -> None:
 
 
 def test_another_builder_that_died_leaves_nothing_in_the_way(pack, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(room, "serving_patches", None)
+    monkeypatch.setattr(cutting, "_serve", None)
     with pytest.raises(TypeError):
         cut(pack, tmp_path)
     monkeypatch.undo()
@@ -80,9 +81,9 @@ def test_another_builder_that_died_leaves_nothing_in_the_way(pack, tmp_path, mon
 def test_a_case_with_an_unknown_label_is_named(pack, tmp_path) -> None:
     with Pack.open(pack) as opened:
         files = replace(opened.cases("train")[0], label="grey")
-        labels = room.labels_of(opened.manifest, TASK)
+        labels = labels_of(opened.manifest, TASK)
         with pytest.raises(BadDataError, match="case_000001: label 'grey' is none of dark, bright"):
-            room.training_patches(files, TASK, 64, labels, 1)
+            cutting._view(files, TASK, 64, labels, 1)
 
 
 def test_only_patches_and_prefixes_are_given_up_the_oldest_first(tmp_path) -> None:

@@ -9,9 +9,10 @@ import torch
 
 from models.discovery import backbones
 from models.spec import Numerics
-from models.tuning import prefix
+from models.tuning import cache as caching
+from models.tuning.cache import Cost, PrefixCache, worth
 from models.tuning.patches import PatchSet
-from models.tuning.prefix import Cost, Features, Inputs, PrefixCache, advance, worth
+from models.tuning.prefix import Features, Inputs, advance
 
 
 @pytest.fixture
@@ -42,13 +43,14 @@ def test_cached_maps_are_what_the_layers_give(features: Features, tmp_path: Path
     flat = np.array([7, 0, 119, 63, 64])  # 40 patches of 3 variants
     held = np.array([120, 140])  # validation comes after
     for border in (3, 5):
-        maps = cache.nearest(border)
-        assert maps is not None and maps.border <= border
+        maps = cache.stored(border)
+        assert maps and max(maps) <= border
         stored = Features(
             features.patches, features.inputs, features.network, features.numerics, maps
         )
         for rows in (flat, held):
-            assert torch.equal(stored.at(border, rows), features.at(border, rows))
+            (read,), (made,) = stored.at(border, rows), features.at(border, rows)
+            assert torch.equal(read, made)
 
 
 def test_a_second_arm_reads_what_the_first_stored(
@@ -59,30 +61,30 @@ def test_a_second_arm_reads_what_the_first_stored(
     def never(*_: object) -> None:
         raise AssertionError("a second pass")
 
-    monkeypatch.setattr(prefix, "probe", never)
-    assert filled(tmp_path, features, [3, 4]).nearest(4) is not None
+    monkeypatch.setattr(caching, "probe", never)
+    assert filled(tmp_path, features, [3, 4]).stored(4)
 
 
 def test_a_reboot_voids_the_cache(
     features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = filled(tmp_path, features, [5])
-    assert cache.nearest(5) is not None
-    monkeypatch.setattr(prefix, "boot", lambda: "another start")
-    assert cache.nearest(5) is None
+    assert cache.stored(5)
+    monkeypatch.setattr(caching, "boot", lambda: "another start")
+    assert not cache.stored(5)
 
 
 def test_other_weights_have_another_cache(features: Features, tmp_path: Path) -> None:
     filled(tmp_path, features, [5])
     with torch.no_grad():
         features.network[0][0].weight.mul_(1.01)
-    assert PrefixCache(tmp_path / "prefix", 1 << 30, features).nearest(5) is None
+    assert not PrefixCache(tmp_path / "prefix", 1 << 30, features).stored(5)
 
 
 def test_the_budget_keeps_the_borders_nearest_the_output(
     features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prefix, "worth", lambda cost: True)
+    monkeypatch.setattr(caching, "worth", lambda cost: True)
     per_patch = {5: 64 * 8 * 8 * 4, 4: 48 * 8 * 8 * 4}
     budget = (per_patch[5] + per_patch[4]) * len(features.patches)
     cache = filled(tmp_path, features, budget=budget)
@@ -92,8 +94,8 @@ def test_the_budget_keeps_the_borders_nearest_the_output(
         if json.loads(marker.read_text())["stored"]
     }
     assert stored == {4, 5}
-    assert cache.nearest(3) is None
-    assert filled(tmp_path / "none", features, budget=10).nearest(5) is None
+    assert not cache.stored(3)
+    assert not filled(tmp_path / "none", features, budget=10).stored(5)
 
 
 def test_maps_that_outweigh_the_patch_are_kept_only_if_slow_to_make() -> None:
@@ -111,5 +113,5 @@ def test_a_full_disk_costs_time_and_no_run(
     def full(path: Path, size: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(prefix, "reserve", full)
-    assert filled(tmp_path, features).nearest(5) is None
+    monkeypatch.setattr(caching, "reserve", full)
+    assert not filled(tmp_path, features).stored(5)
