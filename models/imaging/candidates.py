@@ -1,25 +1,25 @@
 """From a probability map to candidates: what might be a thing, where it is, and how likely it is.
 
-Components are taken at descending thresholds, so that a bright thing keeps its own tight outline
-and a faint one is not lost: a component of a lower threshold counts only where it holds none that
-was taken above it. A candidate's score is a logistic function of a few of its features whose
-coefficients are fitted on validation (`fit`); without them it is its mean probability.
+A component above a low threshold counts only where it holds none above a higher one: a bright
+thing keeps its own tight outline, and a faint one is not lost. A candidate's score is a logistic
+function of a few of its features whose coefficients are fitted on validation (`fit`); without
+them it is its mean probability.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize  # type: ignore[import-untyped] # ships no types
 
 from models.case import Box
+from models.imaging.components import components
 from models.imaging.label_maps import Map, resized
 
 Floats = NDArray[np.float64]
 
-THRESHOLDS = (0.5, 0.3, 0.15, 0.05)
+THRESHOLDS = (0.05, 0.15, 0.3, 0.5)
 SMALLEST = 0.0005  # of the frame's area: 11 x 11 pixels of 512 x 512
 MOST = 50  # candidates of a frame, the most probable first
 WORKING_SIDE = 640  # pixels: a larger frame is searched at this scale, its map has fewer anyway
@@ -51,45 +51,68 @@ class Candidate:
 def find(probability: Map, shape: tuple[int, int]) -> list[Candidate]:
     """The candidates of a square probability map over a case of `shape`, most probable first."""
     scale = min(1.0, WORKING_SIDE / max(shape))
-    height, width = (max(1, round(length * scale)) for length in shape)
-    surface = resized(probability, (height, width))
-    stretch = np.array([shape[1] / width, shape[0] / height])
-    found: list[Candidate] = []
-    taken = np.zeros(surface.shape, dtype=bool)
-    for threshold in THRESHOLDS:
-        _, parts, facts, centres = cv2.connectedComponentsWithStats(
-            (surface > threshold).astype(np.uint8), connectivity=8
-        )
-        for k in range(1, len(facts)):
-            x, y, w, h, area = (int(v) for v in facts[k])
-            window = (slice(y, y + h), slice(x, x + w))
-            inside = parts[window] == k
-            if area < SMALLEST * surface.size or taken[window][inside].any():
-                continue
-            taken[window] |= inside
-            found.append(_candidate(surface[window][inside], facts[k], centres[k], stretch, shape))
+    surface = resized(
+        probability, (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)))
+    )
+    smallest = SMALLEST * surface.size
+    parts = _parts(surface, THRESHOLDS, smallest)
+    found = [_candidate(part, surface.shape, shape) for part in parts]
     found.sort(key=lambda candidate: -candidate.mean)
     return found[:MOST]
 
 
-def _candidate(
-    values: Map, facts: NDArray[np.int32], centre: Floats, stretch: Floats, shape: tuple[int, int]
-) -> Candidate:
-    """`facts` are OpenCV's (x, y, width, height, area) at the working scale."""
-    x, y, w, h, area = (int(v) for v in facts)
-    low = np.floor(np.array([x, y]) * stretch)
-    high = np.ceil(np.array([x + w, y + h]) * stretch)
-    high = np.minimum(high, (shape[1], shape[0]))
-    middle = (centre + 0.5) * stretch
-    pixels = max(1, round(area * float(stretch.prod())))
-    mean = float(values.mean(dtype=np.float64))
-    border = bool((low <= 0).any() or (high >= (shape[1], shape[0])).any())
+@dataclass(frozen=True)
+class _Part:
+    """A component: its window (x, y, width, height), its centre and area, all at the working
+    scale, and the probabilities within it [area].
+    """
+
+    window: tuple[int, int, int, int]
+    centre: tuple[float, float]
+    area: int
+    values: Map
+
+
+def _parts(
+    surface: Map, thresholds: Sequence[float], smallest: float, corner: tuple[int, int] = (0, 0)
+) -> Iterator[_Part]:
+    """The components above the first threshold, each replaced by what it holds above the next.
+
+    `corner` (x, y) is where `surface` lies in the whole. Looking within components alone keeps
+    this cheap: most of a frame is below the lowest threshold.
+    """
+    found = components(surface > thresholds[0])
+    for k, (x, y, width, height) in enumerate(found.windows.tolist()):
+        if found.areas[k] < smallest:
+            continue
+        window = (slice(y, y + height), slice(x, x + width))
+        inside = found.index[window] == k + 1
+        at = (x + corner[0], y + corner[1])
+        brighter: list[_Part] = []
+        if thresholds[1:]:
+            seen = np.where(inside, surface[window], np.float32(0))
+            brighter = list(_parts(seen, thresholds[1:], smallest, at))
+        centre = (float(found.centres[k, 0]) + corner[0], float(found.centres[k, 1]) + corner[1])
+        values = surface[window][inside]
+        yield from brighter or [_Part((*at, width, height), centre, int(found.areas[k]), values)]
+
+
+def _candidate(part: _Part, working: tuple[int, ...], shape: tuple[int, int]) -> Candidate:
+    """From the working scale to the pixels of the case; a box takes in every pixel it touches."""
+    height, width = shape
+    across, down = width / working[1], height / working[0]
+    x, y, w, h = part.window
+    x0, y0 = np.floor(x * across), np.floor(y * down)
+    x1, y1 = min(np.ceil((x + w) * across), width), min(np.ceil((y + h) * down), height)
+    area = max(1, round(part.area * across * down))
+    mean = float(part.values.mean(dtype=np.float64))
+    border = x0 <= 0 or y0 <= 0 or x1 >= width or y1 >= height
     return Candidate(
-        box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
-        centroid=(float(middle[0]), float(middle[1])),
-        area_px=pixels,
+        box=(float(x0), float(y0), float(x1), float(y1)),
+        centroid=(part.centre[0] * across, part.centre[1] * down),
+        area_px=area,
         mean=mean,
-        features=_features(float(values.max()), mean, pixels / (shape[0] * shape[1]), border),
+        features=_features(float(part.values.max()), mean, area / (width * height), border),
     )
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.case import UNKNOWN, Box, Mask
+from models.imaging.components import components
 from models.metrics.froc import IGNORED, NO_LESION
 
 Floats = NDArray[np.float64]
@@ -62,20 +62,14 @@ class Lesions:
 
 def of_mask(mask: Mask) -> Lesions:
     """The connected parts of what is lesion, specks left out."""
-    lesion = (mask > 0) & (mask != UNKNOWN)
-    _, found, facts, _ = cv2.connectedComponentsWithStats(lesion.astype(np.uint8), connectivity=8)
-    kept = [k for k in range(1, len(facts)) if facts[k, 4] >= SPECK * mask.size]
-    index = np.zeros(len(facts), dtype=np.int32)
-    index[kept] = np.arange(1, len(kept) + 1)
-    parts = index[found]
+    found = components((mask > 0) & (mask != UNKNOWN))
+    kept = np.flatnonzero(found.areas >= SPECK * mask.size)
+    number = np.zeros(len(found.areas) + 1, dtype=np.int32)
+    number[kept + 1] = np.arange(1, len(kept) + 1)
+    parts = number[found.index]
     parts[mask == UNKNOWN] = IGNORED
-    boxes = np.array([_box(facts[k]) for k in kept], dtype=np.float64).reshape(-1, 4)
-    return Lesions(boxes, parts)
-
-
-def _box(facts: NDArray[np.int32]) -> tuple[int, int, int, int]:
-    x, y, width, height = (int(v) for v in facts[:4])
-    return x, y, x + width, y + height
+    x, y, width, height = found.windows[kept].T
+    return Lesions(np.stack([x, y, x + width, y + height], axis=1).astype(np.float64), parts)
 
 
 def of_boxes(boxes: Sequence[Box]) -> Lesions:

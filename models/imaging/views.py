@@ -111,17 +111,21 @@ def _box(matrix: Matrix, size: int, shape: tuple[int, int]) -> Box:
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def squeezed(pixels: Pixels, mask: Mask | None, size: int, *, mirrored: bool = False) -> Roi:
+def squeezed(pixels: Pixels, mask: Mask | None, size: int) -> Roi:
     """What serving shows to a map network: the whole image as a square, and its mask likewise."""
     height, width = pixels.shape[:2]
     how = cv2.INTER_AREA if min(height, width) >= size else cv2.INTER_LINEAR
-    seen = np.asarray(cv2.resize(pixels, (size, size), interpolation=how), np.uint8)
-    truth = mask
+    seen = cv2.resize(pixels, (size, size), interpolation=how)
+    truth: Mask | None = None
     if mask is not None:
-        truth = np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT))
-    if mirrored:
-        seen = seen[:, ::-1]
-        truth = None if truth is None else truth[:, ::-1]
-    truth = None if truth is None else np.ascontiguousarray(truth, dtype=np.uint8)
+        nearest = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
+        truth = np.ascontiguousarray(nearest, dtype=np.uint8)
     whole = (0.0, 0.0, float(width), float(height))
-    return Roi(np.ascontiguousarray(seen), whole, truth, mirrored)
+    return Roi(np.ascontiguousarray(seen, dtype=np.uint8), whole, truth)
+
+
+def mirrored(roi: Roi) -> Roi:
+    """The same patch with left and right exchanged, and saying so."""
+    mask = None if roi.mask is None else np.ascontiguousarray(roi.mask[:, ::-1])
+    pixels = np.ascontiguousarray(roi.pixels[:, ::-1])
+    return Roi(pixels, roi.box_px, mask, not roi.mirrored)

@@ -20,13 +20,16 @@ COUNTS = 3  # intersection, predicted, truth
 
 
 def counts(predicted: Mask, truth: Mask, classes: int) -> Floats:
-    """[classes, 3] of intersection, predicted and truth in pixels, UNKNOWN ones left out."""
-    known = truth != UNKNOWN
-    said = np.bincount(predicted[known], minlength=classes + 1)[1 : classes + 1]
-    meant = np.bincount(truth[known], minlength=classes + 1)[1 : classes + 1]
-    same = known & (predicted == truth)
-    shared = np.bincount(truth[same], minlength=classes + 1)[1 : classes + 1]
-    return np.stack([shared, said, meant], axis=1).astype(np.float64)
+    """[classes, 3] of intersection, predicted and truth in pixels, UNKNOWN ones left out.
+
+    `truth` holds 0 to `classes` and UNKNOWN, `predicted` 0 to `classes`.
+    """
+    columns = classes + 1
+    pairs = truth.astype(np.int32) * columns + predicted
+    table = np.bincount(pairs.ravel(), minlength=(UNKNOWN + 1) * columns)
+    table = table.reshape(-1, columns)[:UNKNOWN]  # [truth, predicted]
+    shared, said, meant = np.diagonal(table), table.sum(axis=0), table.sum(axis=1)[:columns]
+    return np.stack([shared, said, meant], axis=1)[1:].astype(np.float64)
 
 
 def overlaps(pixels: Floats, kind: Kind) -> Floats:

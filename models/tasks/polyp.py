@@ -11,11 +11,10 @@ from models.case import UNKNOWN, Box, Case, CaseFiles, Mask, Roi
 from models.findings import Detection, Labels, Measure, OperatingPoint, PolypFinding
 from models.imaging import candidates, frames, label_maps, lesions
 from models.imaging.looks import Look
-from models.imaging.views import Motion, squeezed, view
+from models.imaging.views import Motion, mirrored, squeezed, view
 from models.metrics import froc, froc_points, overlap
 from models.task import Phantom, Task
 
-MIRRORED = (False, True)  # the views that serving averages
 # Strong: the next hospital's frames differ in colour, light, sharpness and size of the polyp.
 MOTION = Motion(zoom=(0.5, 2.0), aspect=1.4, turn_deg=30.0, dihedral=True)
 LOOK = Look(
@@ -44,8 +43,8 @@ def rois(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi
     """Serving: the whole frame squeezed to a square, then its mirror image. Training: one view."""
     mask = _mask(case)
     if rng is None:
-        for mirrored in MIRRORED:
-            yield squeezed(case.pixels, mask, size, mirrored=mirrored)
+        whole = squeezed(case.pixels, mask, size)
+        yield from (whole, mirrored(whole))
         return
     if mask is None:
         mask = np.full(case.pixels.shape[:2], UNKNOWN, np.uint8)
@@ -160,4 +159,5 @@ TASK = Task(
     phantom=phantom,
     weighted=froc.values,
     fit=fit,
+    video=True,
 )
