@@ -56,6 +56,10 @@ class BackboneBody(BaseModel):
     name: str
     input_size: int = Field(ge=1, description="Pixels a side")
     layers: list[LayerBody] = Field(description="Input to output")
+    map_layers: list[str] = Field(
+        description="The layers of its map network, input to output: the decoder stands in the "
+        "place of those above the deepest it uses. Empty: no map task can be tuned on it"
+    )
     parameters: int = Field(ge=0)
     depths: dict[str, PositiveInt] = Field(description="Depths a sweep has, by the task's output")
     weights: WeightsBody | None
@@ -95,6 +99,7 @@ def backbone_body(backbone: Backbone, folder: Path) -> BackboneBody:
             LayerBody(name=name, parameters=count)
             for name, count in zip(backbone.layers, backbone.parameters, strict=True)
         ],
+        map_layers=list(backbone.row("map")) if "map" in backbone.depths else [],
         parameters=sum(backbone.parameters),
         depths=backbone.depths,
         weights=kept

@@ -23,6 +23,12 @@ mpl.rcParams["svg.hashsalt"] = "layertune"  # ids inside an SVG would else diffe
 INK, SOFT, RULE = "#1f2933", "#5f6b76", "#e3e7eb"
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"  # Okabe and Ito
 SIZE_INCHES, DPI = (8.0, 5.0), 144
+# A headline's short name, and what it measures where the name alone does not say it.
+HEADLINES = {
+    "auc": ("AUC", ""),
+    "dice": ("Dice", ""),
+    "froc": ("FROC", "mean sensitivity, 0.1 to 1 false positives per frame"),
+}
 _ONE_AT_A_TIME = threading.Lock()  # matplotlib's font caches are not made for threads
 
 Run = Mapping[str, Any]
@@ -68,7 +74,7 @@ def sweep_plot(
 def _draw(
     figure: Figure, runs: Sequence[Run], choice: Mapping[str, Any] | None, headline: str
 ) -> None:
-    axes = figure.add_axes((0.09, 0.15, 0.88, 0.56))
+    axes = figure.add_axes((0.105, 0.15, 0.865, 0.56))
     table = {row["arm"]: row for row in (choice or {}).get("table", [])}
     fractions = sorted({float(run.get("fraction", 1.0)) for run in runs}, reverse=True)
     full = fractions[0] if fractions else 1.0
@@ -82,6 +88,7 @@ def _draw(
     if depths:
         _depths(axes, depths, choice)
         _parameters(axes, depths)
+        _gaps(axes, runs, depths)
         shown, names = axes.get_legend_handles_labels()
         order = sorted(range(len(names)), key=lambda k: not names[k].startswith("depth"))
         axes.legend(
@@ -90,9 +97,8 @@ def _draw(
             labelcolor=INK, handletextpad=0.5, columnspacing=1.4,
         )  # fmt: skip
     else:
-        axes.text(
-            0.5, 0.5, "no depth has finished yet", transform=axes.transAxes, ha="center", color=SOFT
-        )
+        why = _why_empty(runs, headline)
+        axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", color=SOFT)
     _words(figure, runs, choice)
 
 
@@ -126,8 +132,13 @@ def _frame(axes: Axes, runs: Sequence[Run], headline: str) -> None:
     axes.set_xlim(0.4, deepest + 0.6)
     axes.set_xticks(range(1, deepest + 1))
     axes.set_xlabel("depth: layers tuned, counted from the output", color=INK, fontsize=10)
-    named = "AUC" if headline == "auc" else headline.replace("_", " ")
-    axes.set_ylabel(f"validation {named}", color=INK, fontsize=10)
+    name, meaning = _named(headline)
+    axes.set_ylabel(f"validation {name}", color=INK, fontsize=10)
+    axes.yaxis.set_label_coords(-0.09 if meaning else -0.07, 0.5)
+    axes.text(
+        -0.067, 0.5, meaning, transform=axes.transAxes, rotation=90, ha="center", va="center",
+        color=SOFT, fontsize=7.5,
+    )  # fmt: skip
     axes.grid(axis="y", color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=SOFT, labelsize=9, length=3)
@@ -135,6 +146,30 @@ def _frame(axes: Axes, runs: Sequence[Run], headline: str) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#b8c0c8")
+
+
+def _named(headline: str) -> tuple[str, str]:
+    return HEADLINES.get(headline, (headline.replace("_", " "), ""))
+
+
+def _why_empty(runs: Sequence[Run], headline: str) -> str:
+    done = any(run["state"] == "succeeded" and not run["scratch"] for run in runs)
+    if not done:
+        return "no depth has finished yet"
+    return f"depths have finished, but the validation part does not determine {_named(headline)[0]}"
+
+
+def _gaps(axes: Axes, runs: Sequence[Run], drawn: Sequence[_Arm]) -> None:
+    """At the foot of a depth without a value: why it has none. One that still waits has nothing."""
+    known = {arm.depth for arm in drawn}
+    states = {int(run["depth"]): str(run["state"]) for run in runs if not run["scratch"]}
+    for depth, state in states.items():
+        if depth not in known and state != "queued":
+            word = "no value" if state == "succeeded" else state
+            axes.text(
+                depth, 0.015, word, transform=axes.get_xaxis_transform(), ha="center",
+                color=SOFT, fontsize=7.5,
+            )  # fmt: skip
 
 
 def _errors(arms: Sequence[_Arm]) -> np.typing.NDArray[np.float64]:

@@ -17,6 +17,7 @@ from app.errors import Conflict, NotFound, Problem, Unprocessable
 from app.multipart import Form
 from app.storage import Files
 from models import discovery, pictures
+from models.findings import Labels
 from models.pack import Pack
 
 ORDER = Dataset.id
@@ -143,11 +144,14 @@ def _no_case(row: Dataset, case_id: str) -> NotFound:
 
 
 def preview(row: Dataset, case_id: str, files: Files) -> bytes:
-    """PNG of a packed case with its truth drawn in."""
+    """PNG of a packed case with its truth drawn in, classes by name."""
+    task = discovery.tasks()[row.task]
     with Pack.open(files.local(row.pack or "")) as pack:
+        said = pack.manifest
+        labels = Labels(said.classes or task.classes, said.positive, said.mask_values)
         for found in pack.cases():
             if found.case_id == case_id:
-                return pictures.case_preview(discovery.tasks()[row.task].read(found))
+                return pictures.case_preview(task.read(found), labels)
     raise _no_case(row, case_id)
 
 

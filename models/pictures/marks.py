@@ -35,6 +35,7 @@ LINE, EDGE = 2, 5  # shown pixels: the bright line, and the black one below it
 DASH, GAP = 9, 7
 STRIPE = 6  # shown pixels between the stripes of what nobody said
 TAG_PAD, TAG_SIZE = 4, 15
+SLIM = 20  # shown pixels to the edge: a number in less would cover what it names
 HALF, QUARTER = 128, 64
 
 
@@ -99,10 +100,10 @@ def numbered(image: Image.Image, where: Where, number: int) -> None:
         return
     depth = cv2.distanceTransform(np.pad(where.astype(np.uint8), 1), cv2.DIST_L2, cv2.DIST_MASK_5)
     y, x = (int(at) - 1 for at in divmod(int(depth.argmax()), depth.shape[1]))
-    if depth.max() < TAG_SIZE:
+    if depth.max() < SLIM:
         y, right = int(np.nonzero(where)[0].min()), int(np.nonzero(where)[1].max())
         x = right + TAG_SIZE if right + 2 * TAG_SIZE < image.width else x
-        y = max(y - TAG_SIZE, TAG_SIZE)
+        y = max(y, TAG_SIZE)
     ImageDraw.Draw(image).text(
         (x, y), str(number), (255, 255, 255), font(TAG_SIZE),
         anchor="mm", stroke_width=3, stroke_fill=(0, 0, 0),
@@ -110,32 +111,56 @@ def numbered(image: Image.Image, where: Where, number: int) -> None:
 
 
 def boxed(image: Image.Image, box: Box, shown: Shown, colour: Colour) -> Place:
-    """Draws a box around its pixels; answers where, in the image as shown, edges included."""
-    x0, y0, x1, y1 = (round(side * shown.scale[axis % 2]) for axis, side in enumerate(box))
-    right, bottom = image.width - 1, image.height - 1
-    x0, y0 = min(max(x0, 0), right), min(max(y0, 0), bottom)
-    x1, y1 = min(max(x1 - 1, x0), right), min(max(y1 - 1, y0), bottom)
+    """Draws a box around its pixels, covering none of them but at the image's edge; answers
+    where it now is.
+    """
+    left, top = (round(box[axis] * shown.scale[axis]) - LINE for axis in (0, 1))
+    right, bottom = (round(box[axis + 2] * shown.scale[axis]) + LINE for axis in (0, 1))
+    x0, y0 = min(max(left, 0), image.width - 1), min(max(top, 0), image.height - 1)
+    x1, y1 = min(max(right - 1, x0), image.width - 1), min(max(bottom - 1, y0), image.height - 1)
     pen = ImageDraw.Draw(image)
-    pen.rectangle((x0, y0, x1, y1), outline=(0, 0, 0), width=EDGE)
-    inner = (x0 + 1, y0 + 1, max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1))
-    pen.rectangle(inner, outline=colour, width=LINE)
-    return x0, y0, x1, y1
+    pen.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=(0, 0, 0))
+    pen.rectangle((x0, y0, x1, y1), outline=colour, width=LINE)
+    return x0 - 1, y0 - 1, x1 + 2, y1 + 2
 
 
-def tag(image: Image.Image, text: str, at: tuple[int, int], taken: Sequence[Place]) -> Place:
-    """White letters on black, lower left at `at`, moved into the image and below other tags."""
+def tag(image: Image.Image, text: str, box: Place, colour: Colour, taken: Sequence[Place]) -> Place:
+    """White letters on black beside a box, framed in its colour; in it where no side is free."""
     lettering = font(TAG_SIZE)
-    width = round(lettering.getlength(text)) + 2 * TAG_PAD
-    height = TAG_SIZE + 2 * TAG_PAD
-    x = min(max(at[0], 0), max(image.width - width, 0))
-    y = min(max(at[1] - height, 0), max(image.height - height, 0))
-    for left, top, right, bottom in sorted(taken, key=lambda place: place[1]):
-        if x < right and left < x + width and y < bottom and top < y + height:
-            y = min(bottom + 1, max(image.height - height, 0))
+    size = (round(lettering.getlength(text)) + 2 * TAG_PAD, TAG_SIZE + 2 * TAG_PAD)
+    place = _beside(box, size, image.size, taken)
     pen = ImageDraw.Draw(image)
-    pen.rectangle((x, y, x + width - 1, y + height - 1), fill=(0, 0, 0))
-    pen.text((x + TAG_PAD, y + height // 2), text, (255, 255, 255), lettering, anchor="lm")
-    return x, y, x + width, y + height
+    pen.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=(0, 0, 0), outline=colour)
+    at = (place[0] + TAG_PAD, (place[1] + place[3]) // 2)
+    pen.text(at, text, (255, 255, 255), lettering, anchor="lm")
+    return place
+
+
+def _beside(
+    box: Place, size: tuple[int, int], image: tuple[int, int], taken: Sequence[Place]
+) -> Place:
+    """Above, below, right of, left of or in the box: the first place that covers the least."""
+    wide, high = size
+    above, below = box[1] - high, box[3]
+    x = min(max(box[0], 0), max(image[0] - wide, 0))
+    y = min(max(box[1], 0), max(image[1] - high, 0))
+    corners = (
+        (x, above), (box[2] - wide, above), (x, below), (box[2] - wide, below),
+        (box[2], y), (box[0] - wide, y), (x, y),
+    )  # fmt: skip
+    places = [(left, top, left + wide, top + high) for left, top in corners]
+    inside = [
+        place for place in places
+        if min(place[:2]) >= 0 and place[2] <= image[0] and place[3] <= image[1]
+    ]  # fmt: skip
+    return min(inside or places[-1:], key=lambda place: sum(_shared(place, it) for it in taken))
+
+
+def _shared(one: Place, other: Place) -> int:
+    """The area of two places' overlap, in shown pixels."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return max(wide, 0) * max(high, 0)
 
 
 def swatch(pen: ImageDraw.ImageDraw, at: tuple[int, int], size: int, colour: Colour) -> None:

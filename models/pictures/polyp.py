@@ -32,7 +32,11 @@ def draw(
     ]  # fmt: skip
     if not bars:
         bars = [look.bar("highest score", finding.score, chosen=False, threshold=threshold)]
-    words = [*_rest_words(finding), *_outline_words(finding, left_out), *_point_words(point)]
+    words = [
+        *_rest_words(finding),
+        *_line_words(finding, left_out, threshold),
+        *_point_words(point),
+    ]
     return look.stacked(
         image,
         [
@@ -52,11 +56,12 @@ def marked(shown: look.Shown, finding: PolypFinding) -> tuple[Image.Image, bool]
     marks.outline(pixels, where & inside, marks.SKY)
     image = Image.fromarray(pixels)
     places = [marks.boxed(image, found.box_px, shown, marks.YELLOW) for found in finding.detections]
-    taken: list[marks.Place] = []
+    taken = list(places)
     tagged = zip(finding.detections[:TAGGED], places[:TAGGED], strict=True)
     for number, (found, place) in enumerate(tagged, start=1):
         text = f"{number}  {found.score:.2f}"
-        taken.append(marks.tag(image, text, (place[0], place[1]), taken))
+        tag = marks.tag(image, text, place, marks.YELLOW, taken)
+        taken += [tag] * 4  # to hide a tag is worse than to hide a box
     return image, bool((where & ~inside).any())
 
 
@@ -76,7 +81,7 @@ def _verdict(finding: PolypFinding, labels: Labels, point: OperatingPoint | None
     name = look.plain(labels.positive or labels.names[0])
     count = len(finding.detections)
     if point is None or point.threshold is None:
-        return f"{count} candidate{'' if count == 1 else 's'}, no threshold"
+        return f"{count or 'no'} candidate{'' if count == 1 else 's'}, no threshold"
     if not finding.present:
         return f"no {name} found"
     return f"{name} found" if count == 1 else f"{name}: {count} found"
@@ -89,10 +94,12 @@ def _rest_words(finding: PolypFinding) -> list[str]:
     return [f"and {len(rest)} more, scores {rest[0].score:.2f} to {rest[-1].score:.2f}"]
 
 
-def _outline_words(finding: PolypFinding, left_out: bool) -> list[str]:
-    words = ["box and solid line: found"] if finding.detections else []
+def _line_words(finding: PolypFinding, left_out: bool, threshold: float | None) -> list[str]:
+    words = []
+    if finding.detections:
+        words.append(f"box and solid line: {'a candidate' if threshold is None else 'found'}")
     if left_out:
-        words.append("dashed line: seen by the network, not counted at this threshold")
+        words.append("dashed line: seen by the network, but not counted")
     return ["; ".join(words)] if words else []
 
 
@@ -102,7 +109,7 @@ def _point_words(point: OperatingPoint | None) -> list[str]:
     words = [f"counted from a score of {point.threshold:.2f} upwards ({point.name})"]
     if point.sensitivity is not None and point.fp_per_image is not None:
         words.append(
-            f"on validation: {look.sensitivity(point)} of polyps "
-            f"at {point.fp_per_image:.2g} false positives per frame"
+            f"on validation: {look.sensitivity(point)} per polyp, "
+            f"{point.fp_per_image:.2g} false positives per frame"
         )
     return words

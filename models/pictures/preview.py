@@ -77,15 +77,14 @@ def _entries(case: Case, labels: Labels | None) -> list[Entry]:
         found.append((None, f"label: {look.plain(case.label)}"))
     present = _present(case, labels)
     for index, value in present:
-        name = _name(value, labels)
-        text = name if len(present) == 1 else f"{index}  {name}"
+        text = _name(index, value, labels, alone=len(present) == 1)
         found.append((partial(marks.swatch, colour=marks.colour_of(index)), text))
     if case.boxes:
         count = len(case.boxes)
         found.append((marks.box_swatch, f"{count} box{'' if count == 1 else 'es'}"))
     unsaid = case.mask is not None and bool((case.mask == UNKNOWN).any())
     if unsaid:
-        found.append((marks.striped_swatch, "not said"))
+        found.append((marks.striped_swatch, "unknown"))
     if not present and not case.boxes:
         found += _absence(case, unsaid=unsaid)
     return found
@@ -98,11 +97,11 @@ def _absence(case: Case, *, unsaid: bool) -> list[Entry]:
     return [(None, "nothing else there" if unsaid else "nothing there")]
 
 
-def _name(value: int, labels: Labels | None) -> str:
-    known = _values(labels)
-    if labels is None or value not in known:
-        return f"class {value}"
-    return look.plain(labels.names[known.index(value)])
+def _name(index: int, value: int, labels: Labels | None, *, alone: bool) -> str:
+    if labels is None or value not in _values(labels):
+        return f"class {value}" if labels is None else f"{value}  no class has this value"
+    name = look.plain(labels.names[index - 1])
+    return name if alone else f"{index}  {name}"
 
 
 def _rows(entries: Sequence[Entry], width: int) -> Iterator[list[tuple[Entry, int]]]:

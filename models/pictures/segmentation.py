@@ -1,5 +1,8 @@
 """The picture of a segmentation: a fill and an outline for each class, and a legend of areas."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
 
@@ -13,6 +16,15 @@ ROWS = 12  # in the legend; the reply has them all
 SWATCH, ROW = 16, 26
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A class that the map has: its index in it, its words in the legend, its area."""
+
+    index: int
+    words: str
+    area: Area
+
+
 def draw(
     pixels: Pixels, finding: SegmentationFinding, labels: Labels, _: OperatingPoint | None
 ) -> bytes:
@@ -21,73 +33,84 @@ def draw(
     No threshold applies to a label map.
     """
     shown = look.fitted(pixels)
-    found = [
-        (index, name, finding.classes[name])
-        for index, name in enumerate(labels.names, start=1)
-        if finding.classes[name].area_px > 0
-    ]
-    image = _marked(shown, finding, [index for index, _, _ in found])
+    seen = _seen(finding, labels)
+    image = _marked(shown, finding, seen)
     width = look.strip_width(shown)
-    words = _words(finding, labels, found)
     return look.stacked(
         image,
         [
-            look.title(_verdict(found, labels)),
-            *(_legend(index, name, area) for index, name, area in found[:ROWS]),
-            *(line for text in words for line in look.notes(text, width)),
+            look.title(_verdict(seen, labels)),
+            *(_legend(found) for found in seen[:ROWS]),
+            *(line for text in _words(finding, seen) for line in look.notes(text, width)),
         ],
     )
 
 
-def _marked(shown: look.Shown, finding: SegmentationFinding, found: list[int]) -> Image.Image:
+def _seen(finding: SegmentationFinding, labels: Labels) -> list[_Seen]:
+    """The classes with any area; numbered where there is more than one to tell apart."""
+    rows = [(index, name, finding.classes[name]) for index, name in enumerate(labels.names, 1)]
+    numbered = len(rows) > 1
+    return [
+        _Seen(index, f"{index}  {look.plain(name)}" if numbered else look.plain(name), area)
+        for index, name, area in rows
+        if area.area_px > 0
+    ]
+
+
+def _marked(shown: look.Shown, finding: SegmentationFinding, seen: Sequence[_Seen]) -> Image.Image:
     pixels = np.array(shown.image)
     mask = marks.mask_of(finding.mask_png_base64)
-    regions = {index: marks.region(mask == index, shown) for index in found}
+    regions = {found.index: marks.region(mask == found.index, shown) for found in seen}
     for index, where in regions.items():
         marks.filled(pixels, where, marks.colour_of(index), SHARE)
     for index, where in regions.items():
         marks.outline(pixels, where, marks.colour_of(index))
     image = Image.fromarray(pixels)
-    for index, where in regions.items():
-        marks.numbered(image, where, index)
+    if len(finding.classes) > 1:
+        for index, where in regions.items():
+            marks.numbered(image, where, index)
     return image
 
 
-def _verdict(found: list[tuple[int, str, Area]], labels: Labels) -> str:
-    if not found:
+def _verdict(seen: Sequence[_Seen], labels: Labels) -> str:
+    if not seen:
         return "nothing found"
     if len(labels.names) == 1:
         return f"{look.plain(labels.names[0])} found"
-    return f"{len(found)} of {len(labels.names)} classes found"
+    return f"{len(seen)} of {len(labels.names)} classes found"
 
 
-def _legend(index: int, name: str, area: Area) -> Block:
-    """Swatch, number and name; area and score at the right."""
-    size = f"{area.area_px:,} px"
-    if area.area_mm2 is not None:
-        size = f"{area.area_mm2:.3g} mm², {size}"
-    values = f"{size}   score {area.score:.2f}"
+def _legend(found: _Seen) -> Block:
+    """Swatch and words; area and score at the right."""
+    values = f"{_size(found.area)}   score {found.area.score:.2f}"
 
     def draw_row(pen: Pen, y: int, width: int) -> None:
-        marks.swatch(pen, (look.MARGIN, y), SWATCH, marks.colour_of(index))
+        marks.swatch(pen, (look.MARGIN, y), SWATCH, marks.colour_of(found.index))
         left = look.MARGIN + SWATCH + 8
         fits = width - look.MARGIN - left - look.font(14).getlength(values) - 12
-        text = look.cut(f"{index}  {look.plain(name)}", fits, look.font(14))
+        text = look.cut(found.words, fits, look.font(14))
         pen.text((left, y), text, look.INK, look.font(14))
         pen.text((width - look.MARGIN, y), values, look.INK, look.font(14), anchor="ra")
 
     return Block(ROW, draw_row)
 
 
-def _words(
-    finding: SegmentationFinding, labels: Labels, found: list[tuple[int, str, Area]]
-) -> list[str]:
+def _size(area: Area) -> str:
+    """Three digits of mm² where the spacing is known, and the pixels."""
+    pixels = f"{area.area_px:,} px"
+    if area.area_mm2 is None:
+        return pixels
+    digits = max(0, 3 - len(str(int(area.area_mm2))))
+    return f"{area.area_mm2:,.{digits}f} mm², {pixels}"
+
+
+def _words(finding: SegmentationFinding, seen: Sequence[_Seen]) -> list[str]:
     words = []
-    if len(found) > ROWS:
-        words.append(f"and {len(found) - ROWS} more classes: see the reply")
-    absent = [look.plain(name) for name in labels.names if finding.classes[name].area_px == 0]
+    if len(seen) > ROWS:
+        words.append(f"and {len(seen) - ROWS} more classes: see the reply")
+    absent = [look.plain(name) for name, area in finding.classes.items() if area.area_px == 0]
     if absent:
         words.append("not found: " + ", ".join(absent))
-    if found and all(area.area_mm2 is None for _, _, area in found):
+    if seen and all(found.area.area_mm2 is None for found in seen):
         words.append("areas in pixels of the input: its spacing is not known")
     return words

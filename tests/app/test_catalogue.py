@@ -23,6 +23,23 @@ def test_every_task_is_listed_with_its_layouts(client: TestClient) -> None:
         assert layout["example"].strip()
 
 
+def test_the_examples_of_layouts_are_those_of_the_layouts_themselves(client: TestClient) -> None:
+    known = discovery.layouts()
+    for task in client.get("/v1/tasks").json()["items"]:
+        shown = {layout["name"]: layout["example"] for layout in task["layouts"]}
+        accepted = discovery.tasks()[task["name"]].layouts
+        assert shown == {name: known[name].example for name in accepted}
+
+
+def test_a_task_that_answers_with_a_map_says_so(client: TestClient) -> None:
+    found = {task["name"]: task for task in client.get("/v1/tasks").json()["items"]}
+    polyp, segmentation = found["polyp"], found["segmentation"]
+    assert (polyp["output"], polyp["classes"], polyp["headline"]) == ("map", ["polyp"], "froc")
+    assert "fp_per_image=0.1" in polyp["operating_points"]
+    assert (segmentation["output"], segmentation["classes"]) == ("map", [])
+    assert (segmentation["headline"], segmentation["operating_points"]) == ("dice", [])
+
+
 def test_one_task_is_the_same_as_in_the_list(client: TestClient) -> None:
     listed = client.get("/v1/tasks").json()["items"]
     for task in listed:
@@ -45,6 +62,16 @@ def test_backbones_tell_their_layers_depths_and_weights(client: TestClient) -> N
     assert lite["weights"]["available"] is True  # its package is installed with us
     assert lite["missing"] is None
     assert found["tiny"]["weights"]["available"] is True
+
+
+def test_a_backbone_names_the_layers_of_its_map_network(client: TestClient) -> None:
+    found = {item["name"]: item for item in client.get("/v1/backbones").json()["items"]}
+    assert found["efficientnet_lite0"]["map_layers"] == [
+        "stem", *(f"block{k}" for k in range(7)), "decoder",
+    ]  # fmt: skip
+    assert found["alexnet"]["map_layers"][-2:] == ["conv5", "decoder"]
+    for item in found.values():
+        assert len(item["map_layers"]) == item["depths"].get("map", 0)
 
 
 def test_weights_that_are_not_here_say_how_to_get_them(

@@ -1,21 +1,14 @@
-"""Pictures: the right size, the same bytes, and the words that must be on them."""
+"""The plot of a sweep: the same bytes each time, and the words that must be on it."""
 
 import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from models.case import Case
-from models.findings import ClassFinding, Labels, OperatingPoint
-from models.pictures import case_preview, finding_picture, sweep_plot
-from models.pictures.look import BLUE
-
-LABELS = Labels(("informative", "non_informative"), "informative")
-FINDING = ClassFinding("informative", 0.8, {"informative": 0.8, "non_informative": 0.2})
-POINT = OperatingPoint("fpr=0.10", 0.6, 0.9, 0.88, 0.8, 0.95)
+from models.metrics import froc
+from models.pictures import sweep_plot
 
 
 def run(depth: int, value: float | None, **other: object) -> dict[str, object]:
@@ -85,38 +78,42 @@ def test_pictures_may_be_drawn_by_several_threads() -> None:
     assert len(set(drawn)) == 1
 
 
-@pytest.mark.parametrize(("height", "width"), [(240, 320), (64, 64), (3000, 4000), (40, 2000)])
-def test_a_finding_is_shown_under_its_image_at_a_readable_size(height: int, width: int) -> None:
-    pixels = np.full((height, width, 3), 120, np.uint8)
-    image = opened(finding_picture(pixels, FINDING, LABELS, POINT))
-    assert 460 <= image.width <= 960
-    assert image.height < 1300
-    assert image.getpixel((image.width // 2, 2)) == (120, 120, 120)
+def headed(headline: str, values: list[float | None], **other: object) -> list[dict[str, object]]:
+    runs = [run(depth, value, **other) for depth, value in enumerate(values, start=1)]
+    return [row | {"validation": {headline: row["validation"]["auc"]}} for row in runs]  # type: ignore[index]
 
 
-def test_the_bar_of_a_class_is_as_long_as_its_score() -> None:
-    def blue(score: float) -> int:
-        finding = ClassFinding("informative", score, {"informative": score})
-        image = np.array(
-            opened(finding_picture(np.zeros((360, 360, 3), np.uint8), finding, LABELS))
-        )
-        colour = [int(BLUE[k : k + 2], 16) for k in (1, 3, 5)]
-        return int((image == colour).all(axis=2).any(axis=0).sum())
-
-    assert blue(0.8) == pytest.approx(2 * blue(0.4), rel=0.03)
+def words(runs: list[dict[str, object]], headline: str) -> list[str]:
+    return re.findall(r"<!-- (.*?) -->", sweep_plot(runs, None, headline).decode())
 
 
-def test_a_mask_is_outlined_and_its_inside_left_alone() -> None:
-    pixels = np.full((400, 400, 3), 90, np.uint8)
-    mask = np.zeros((400, 400), np.uint8)
-    mask[100:300, 100:300] = 1
-    image = opened(case_preview(Case("case_000001", "secret", pixels, "polyp", mask)))
-    assert image.getpixel((200, 200)) == (90, 90, 90)
-    assert image.getpixel((200, 100)) == (230, 159, 0)
+@pytest.mark.parametrize(
+    ("headline", "said"),
+    [("auc", "validation AUC"), ("dice", "validation Dice"), ("froc", "validation FROC"),
+     ("mean_error", "validation mean error")],
+)  # fmt: skip
+def test_the_axis_names_the_headline_in_words(headline: str, said: str) -> None:
+    assert said in words(headed(headline, [0.8, 0.85]), headline)
 
 
-def test_a_preview_of_a_case_tells_its_label_and_not_its_subject() -> None:
-    pixels = np.zeros((64, 64, 3), np.uint8)
-    one, other = (case_preview(Case("c", subject, pixels, "polyp")) for subject in ("a", "b"))
-    assert one == other
-    assert one != case_preview(Case("c", "a", pixels, "normal"))
+def test_the_axis_says_between_which_rates_the_sensitivity_is_averaged() -> None:
+    low, high = froc.SPAN
+    said = f"mean sensitivity, {low:g} to {high:g} false positives per frame"
+    assert said in words(headed("froc", [0.8, 0.85]), "froc")
+
+
+def test_a_depth_without_a_value_says_why() -> None:
+    runs = headed("froc", [0.8, 0.85, None, 0.86, 0.87, 0.88])
+    runs[3] |= {"state": "failed", "validation": {}}
+    runs[4] |= {"state": "skipped", "validation": None}
+    runs[5] |= {"state": "queued", "validation": {}}
+    said = words(runs, "froc")
+    assert [word for word in ("no value", "failed", "skipped", "queued") if word in said] == [
+        "no value", "failed", "skipped",
+    ]  # fmt: skip
+
+
+def test_depths_that_finished_without_a_headline_are_not_called_unfinished() -> None:
+    said = words(headed("froc", [None, None]), "froc")
+    assert "depths have finished, but the validation part does not determine FROC" in said
+    assert "no depth has finished yet" not in said

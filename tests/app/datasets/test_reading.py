@@ -13,7 +13,10 @@ from app.db.session import reading, writing
 from app.db.tables import Dataset, LedgerRow, Registration
 from app.storage import files
 from models import pack
+from models.case import Case
+from models.findings import Labels
 from models.pack import Manifest, PackedCase
+from models.pictures import case_preview
 from tests.app import rows
 
 
@@ -92,6 +95,29 @@ def test_a_case_can_be_looked_at(client: TestClient, tmp_path: Path) -> None:
     assert again.status_code == 304
     missing = client.get(f"/v1/datasets/{made}/cases/case_000002/preview.png")
     assert missing.status_code == 404 and "case_000002" in missing.json()["detail"]
+
+
+def test_the_classes_of_a_mask_are_named_as_the_pack_names_them(
+    client: TestClient, tmp_path: Path
+) -> None:
+    pixels, mask = np.full((64, 64, 3), 90, np.uint8), np.zeros((64, 64), np.uint8)
+    mask[8:30, 8:30], mask[34:60, 34:60] = 40, 200
+    names, values = ("nerve", "vessel"), (40, 200)
+    with pack.writing(tmp_path / "p.zip") as writer:
+        for member, content in (("images/1.png", pixels), ("masks/1.png", mask)):
+            writer.add(member, cv2.imencode(".png", content)[1].tobytes())
+        roles = {"image": "images/1.png", "mask": "masks/1.png"}
+        case = PackedCase("case_000001", "s1", roles, split="train")
+        writer.finish(
+            Manifest("segmentation", "image_mask_pairs", names, (case,), writer.members,
+                     mask_values=values)
+        )  # fmt: skip
+    files().put_file("packs/masks.zip", tmp_path / "p.zip")
+    made = rows.dataset(task="segmentation", pack="packs/masks.zip")
+    reply = client.get(f"/v1/datasets/{made}/cases/case_000001/preview.png")
+    told = Case("case_000001", "s1", pixels, mask=mask)
+    assert reply.content == case_preview(told, Labels(names, None, values))
+    assert reply.content != case_preview(told)
 
 
 def test_there_is_no_preview_before_the_pack(client: TestClient) -> None:
