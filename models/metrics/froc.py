@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.findings import Labels, Measure, Scores
-from models.metrics.overlap import Kind, overlaps, weighted_mean
+from models.metrics.overlap import KINDS, Kind, overlaps, weighted_mean
 from models.metrics.roc import roc, weighted_auc
 
 Floats = NDArray[np.float64]
@@ -87,8 +87,9 @@ def _counted(row: Measure) -> Floats:
 
 def _first(lesion: Floats) -> NDArray[np.bool_]:
     """Which rows are the first of their lesion."""
-    _, first = np.unique(lesion, return_index=True)
-    return np.isin(np.arange(len(lesion)), first) & (lesion >= 0)
+    found = np.zeros(len(lesion), dtype=bool)
+    found[np.unique(lesion, return_index=True)[1]] = True
+    return found & (lesion >= 0)
 
 
 def outcomes(measures: Sequence[Measure]) -> tuple[Floats, NDArray[np.bool_]]:
@@ -149,7 +150,8 @@ def mean_sensitivity(found: Curve, span: tuple[float, float] = SPAN) -> Floats:
     rows = len(found.fp_per_image)
     ends = np.column_stack([found.fp_per_image, np.full(rows, np.inf)])
     at = np.clip(np.log(np.maximum(ends, 1e-300)), low, high)
-    return np.asarray((found.sensitivity * np.diff(at, axis=1)).sum(axis=1) / (high - low))
+    mean = (found.sensitivity * np.diff(at, axis=1)).sum(axis=1) / (high - low)
+    return np.asarray(np.minimum(mean, 1.0))  # or the last bit of a logarithm would make it more
 
 
 def average_precision(found: Curve) -> Floats:
@@ -160,7 +162,7 @@ def average_precision(found: Curve) -> Floats:
     precision = np.divide(found.hits, total, out=np.zeros_like(total), where=total > 0)
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     recall = np.column_stack([np.zeros(len(total)), found.sensitivity])
-    return np.asarray((np.diff(recall, axis=1) * best).sum(axis=1))
+    return np.asarray(np.minimum((np.diff(recall, axis=1) * best).sum(axis=1), 1.0))
 
 
 def sensitivity_at_threshold(
@@ -181,7 +183,7 @@ def sensitivity_at_threshold(
 def frame_truth(measures: Sequence[Measure]) -> tuple[NDArray[np.bool_], Floats]:
     """Whether each frame has a lesion [n], and its best candidate's score [n]."""
     truth = np.array([row.truth > 0 for row in measures], dtype=bool)
-    return truth, np.array([row.scores[3] for row in measures], dtype=np.float64)
+    return truth, np.array([row.scores[FRAME.index("score")] for row in measures])
 
 
 def values(
@@ -204,14 +206,14 @@ def values(
     boxes = curve(box_events(measures), measures, weights)
     truth, score = frame_truth(measures)
     rows = {"froc": mean_sensitivity(found)}
-    rows |= {f"sensitivity_at_{rate:g}": sensitivity_at(found, rate) for rate in RATES
-             if rate * len(measures) >= 1 - ROUNDING}  # fmt: skip
+    for rate in RATES:
+        resolved = rate * len(measures) >= 1 - ROUNDING
+        value = sensitivity_at(found, rate) if resolved else np.full(len(weights), np.nan)
+        rows[f"sensitivity_at_{rate:g}"] = value
     rows["ap50"] = average_precision(boxes)
-    known = {name: np.where(lesions > 0, value, np.nan) for name, value in rows.items()}
-    missing = {f"sensitivity_at_{rate:g}": np.full(len(weights), np.nan) for rate in RATES}
-    ordered = {"froc": known["froc"], **missing} | known
-    return ordered | {
-        **{kind: weighted_mean(_overlap(measures, kind), weights) for kind in ("dice", "iou")},
+    return {
+        **{name: np.where(lesions > 0, value, np.nan) for name, value in rows.items()},
+        **{kind: weighted_mean(_overlap(measures, kind), weights) for kind in KINDS},
         "frame_auc": weighted_auc(truth, score, weights),
     }
 

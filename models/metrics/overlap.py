@@ -16,6 +16,7 @@ from models.findings import Labels, Measure, Scores
 
 Floats = NDArray[np.float64]
 Kind = Literal["dice", "iou"]
+KINDS: tuple[Kind, ...] = ("dice", "iou")
 COUNTS = 3  # intersection, predicted, truth
 
 
@@ -60,14 +61,14 @@ def values(measures: Sequence[Measure], labels: Labels, weights: Floats) -> dict
     """
     names = labels.names
     pixels = np.reshape([row.scores for row in measures], (len(measures), len(names), COUNTS))
-    found: dict[str, Floats] = {}
-    for kind in ("dice", "iou"):
+    means: dict[str, Floats] = {}
+    by_class: dict[str, Floats] = {}
+    for kind in KINDS:
         cases = overlaps(pixels, kind)  # [n, classes]
-        by_class = [weighted_mean(cases[:, k], weights) for k in range(len(names))]
-        found[kind] = _mean_defined(np.stack(by_class))
-        found |= {f"{kind}_{name}": by_class[k] for k, name in enumerate(names)}
-    order = ["dice", "iou", *(name for name in found if name not in ("dice", "iou"))]
-    return {name: found[name] for name in order}
+        rows = [weighted_mean(cases[:, k], weights) for k in range(len(names))]
+        means[kind] = _mean_defined(np.stack(rows))
+        by_class |= {f"{kind}_{name}": row for name, row in zip(names, rows, strict=True)}
+    return {**means, **by_class}
 
 
 def _mean_defined(rows: Floats) -> Floats:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.case import UNKNOWN, Case, CaseFiles, Roi
 from models.findings import Area, Labels, Measure, OperatingPoint, SegmentationFinding
-from models.imaging import frames, label_maps
+from models.imaging import frames, label_maps, tissue_phantom
 from models.imaging.looks import Look
 from models.imaging.views import Motion, squeezed, view
 from models.metrics import overlap
@@ -86,19 +85,8 @@ def operate(
 
 
 def phantom(rng: np.random.Generator, index: int) -> Phantom:
-    """A bright ellipse for each class on noise, three frames of it with their label maps."""
-    files: dict[str, bytes] = {}
-    for frame in range(3):
-        mask = np.zeros((96, 128), np.uint8)
-        for k in range(2):
-            at = rng.integers((20, 30 * k + 20), (110 - 30 * k, 70))
-            cv2.ellipse(mask, at.tolist(), (14, 9), 0, 0, 360, (k + 1,), -1)
-        colours = np.array([[90, 60, 50], [200, 120, 110], [120, 190, 200]])[mask]
-        image = np.clip(colours + rng.normal(0, 12, colours.shape), 0, 255).astype(np.uint8)
-        stem = f"patient_{index:03d}_{frame}"
-        files[f"images/{stem}.png"] = cv2.imencode(".png", image)[1].tobytes()
-        files[f"masks/{stem}.png"] = cv2.imencode(".png", mask)[1].tobytes()
-    return Phantom(f"patient_{index:03d}", files)
+    """A patient: vessels and a nerve in speckle, three views of them with their label maps."""
+    return tissue_phantom.patient(rng, index)
 
 
 TASK = Task(

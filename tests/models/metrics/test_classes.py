@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
-from models.case import Case
+from models.case import Case, Roi
 from models.findings import Labels, Measure, OperatingPoint
 from models.metrics import classes
 
-PIXELS = np.zeros((8, 8, 3), np.uint8)
+CASE = Case("case_000007", "s", np.zeros((8, 8, 3), np.uint8), "polyp")
+ROIS = (Roi(CASE.pixels, (0.0, 0.0, 8.0, 8.0)),)
 TWO = Labels(("informative", "non_informative"), "informative")
 THREE = Labels(("benign", "malignant", "normal"))
 
 
 def test_a_case_scores_the_mean_over_its_patches() -> None:
     outputs = np.array([[0.9, 0.1], [0.5, 0.5]], np.float32)
-    found = classes.decide((), outputs, TWO, None)
+    found = classes.decide(CASE, ROIS, outputs, TWO, None)
     assert found.label == "informative"
     assert found.score == pytest.approx(0.7)
     assert found.scores == pytest.approx({"informative": 0.7, "non_informative": 0.3})
@@ -22,26 +23,30 @@ def test_a_case_scores_the_mean_over_its_patches() -> None:
 
 def test_the_threshold_decides_for_the_positive_class() -> None:
     outputs = np.array([[0.6, 0.4]], np.float32)
-    strict = classes.decide((), outputs, TWO, OperatingPoint("fpr=0.10", 0.7))
+    strict = classes.decide(CASE, ROIS, outputs, TWO, OperatingPoint("fpr=0.10", 0.7))
     assert (strict.label, strict.score) == ("non_informative", pytest.approx(0.4))
-    assert classes.decide((), outputs, TWO, OperatingPoint("fpr=0.20", 0.5)).label == "informative"
+    assert (
+        classes.decide(CASE, ROIS, outputs, TWO, OperatingPoint("fpr=0.20", 0.5)).label
+        == "informative"
+    )
 
 
 def test_a_point_without_threshold_decides_nothing() -> None:
     outputs = np.array([[0.6, 0.4]], np.float32)
-    found = classes.decide((), outputs, TWO, OperatingPoint("fpr=0.10", None, reason="too few"))
+    found = classes.decide(
+        CASE, ROIS, outputs, TWO, OperatingPoint("fpr=0.10", None, reason="too few")
+    )
     assert found.label == "informative"
 
 
 def test_several_classes_answer_the_most_probable() -> None:
     outputs = np.array([[0.3, 0.3, 0.4]], np.float32)
-    assert classes.decide((), outputs, THREE, OperatingPoint("x", 0.9)).label == "normal"
+    assert classes.decide(CASE, ROIS, outputs, THREE, OperatingPoint("x", 0.9)).label == "normal"
 
 
 def test_a_case_without_a_known_label_cannot_be_measured() -> None:
-    case = Case("case_000007", "s", PIXELS, "polyp")
     with pytest.raises(ValueError, match=r"case_000007.*'polyp'"):
-        classes.measure(case, np.array([[0.5, 0.5]], np.float32), TWO)
+        classes.measure(CASE, ROIS, np.array([[0.5, 0.5]], np.float32), TWO)
 
 
 def rows(truth: list[int], scores: list[list[float]]) -> list[Measure]:
