@@ -73,6 +73,24 @@ def test_every_backbone_is_in_the_table_with_its_ends_its_size_and_its_licence(n
         assert found.weights.licence in row
 
 
+@pytest.mark.parametrize("name", sorted(backbones()))
+def test_the_map_network_of_a_backbone_is_in_the_second_table(name: str) -> None:
+    """What is kept, what is left out, and where skips come from: bare names, in order."""
+    found = backbones()[name]
+    _, section = page("backbones.md").split("## Map networks")
+    row = next(
+        line
+        for line in section.splitlines()
+        if line.startswith("|") and f"`{name}`" in line.split("|")[1]
+    )
+    _, _, kept, out, skips, _ = (cell.strip() for cell in row.split("|"))
+    layers = found.row("map")
+    assert (kept.split(", ")[0], kept.split(", ")[-1]) == (layers[0], "decoder")
+    assert f"{layers[-2]}, decoder" in kept
+    assert out.split(", ") == list(found.layers[len(layers) - 1 :])
+    assert skips.split(", ") == [layer for layer, _, _ in found.taps[:-1]]
+
+
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_is_documented_with_its_default(name: str) -> None:
     lines = page("settings.md").splitlines()
