@@ -81,12 +81,14 @@ def drawn(boxes: Sequence[Box], shape: tuple[int, int]) -> Mask:
     box, background outside. An outline is not in a box, and none is invented.
     """
     mask = np.zeros(shape, dtype=np.uint8)
+    limit = np.array([shape[1], shape[0]])
     for x0, y0, x1, y1 in boxes:
-        low, high = np.floor([x0, y0]).astype(int), np.ceil([x1, y1]).astype(int)
-        mask[max(low[1], 0) : high[1], max(low[0], 0) : high[0]] = UNKNOWN
+        left, top = np.clip(np.floor([x0, y0]), 0, limit).astype(int)
+        right, bottom = np.clip(np.ceil([x1, y1]), 0, limit).astype(int)
+        mask[top:bottom, left:right] = UNKNOWN
+    y, x = np.ogrid[: shape[0], : shape[1]]
     for x0, y0, x1, y1 in boxes:
-        y, x = np.ogrid[: shape[0], : shape[1]]
-        across = (x + 0.5 - (x0 + x1) / 2) / (SURE * max(x1 - x0, 1) / 2)
-        down = (y + 0.5 - (y0 + y1) / 2) / (SURE * max(y1 - y0, 1) / 2)
+        across = (x + 0.5 - (x0 + x1) / 2) / (SURE * (x1 - x0) / 2)
+        down = (y + 0.5 - (y0 + y1) / 2) / (SURE * (y1 - y0) / 2)
         mask[across**2 + down**2 <= 1] = 1
     return mask

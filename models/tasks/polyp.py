@@ -15,6 +15,7 @@ from models.imaging.views import Motion, mirrored, squeezed, view
 from models.metrics import froc, froc_points, overlap
 from models.task import Phantom, Task
 
+EVEN = 0.5  # without an operating point a polyp is there if that is more likely than not
 # Strong: the next hospital's frames differ in colour, light, sharpness and size of the polyp.
 MOTION = Motion(zoom=(0.5, 2.0), aspect=1.4, turn_deg=30.0, dihedral=True)
 LOOK = Look(
@@ -65,22 +66,27 @@ def decide(
     labels: Labels,
     point: OperatingPoint | None,
 ) -> PolypFinding:
-    """The candidates at or above the point's threshold (all without one) and the verdict."""
+    """The candidates at or above the point's threshold, best first, and the verdict.
+
+    Without a point every candidate is told, and the verdict is what is more likely than not.
+    """
     shape = label_maps.shape_of(case, rois)
     probabilities = label_maps.pooled(rois, outputs)
     found = candidates.find(probabilities[1], shape)
     scores = candidates.scores(found, labels.scoring)
-    threshold = 0.0 if point is None or point.threshold is None else point.threshold
+    threshold = None if point is None else point.threshold
+    verdict = EVEN if threshold is None else threshold
+    best = float(scores.max(initial=0.0))
     detections = [
         Detection(candidate.box, float(score), candidate.area_px)
         for candidate, score in zip(found, scores, strict=True)
-        if score >= threshold
+        if threshold is None or score >= threshold
     ]
     detections.sort(key=lambda detection: -detection.score)
     mask, _ = label_maps.labelled(probabilities, shape)
     return PolypFinding(
-        present=bool(detections),
-        score=float(scores.max(initial=0.0)),
+        present=bool(detections) and best >= verdict,
+        score=best,
         detections=tuple(detections),
         mask_png_base64=label_maps.png_base64(mask),
     )
