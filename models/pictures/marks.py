@@ -95,19 +95,32 @@ def striped(pixels: Pixels, where: Where) -> None:
 
 
 def numbered(image: Image.Image, where: Where, number: int) -> None:
-    """A region's number where it is deepest, or at its side where it is too slim for that."""
-    if not where.any():
-        return
+    """A region's number where each of its pieces is deepest; at its side if all are too slim."""
     depth = cv2.distanceTransform(np.pad(where.astype(np.uint8), 1), cv2.DIST_L2, cv2.DIST_MASK_5)
-    y, x = (int(at) - 1 for at in divmod(int(depth.argmax()), depth.shape[1]))
-    if depth.max() < SLIM:
-        y, right = int(np.nonzero(where)[0].min()), int(np.nonzero(where)[1].max())
-        x = right + TAG_SIZE if right + 2 * TAG_SIZE < image.width else x
-        y = max(y, TAG_SIZE)
-    ImageDraw.Draw(image).text(
-        (x, y), str(number), (255, 255, 255), font(TAG_SIZE),
-        anchor="mm", stroke_width=3, stroke_fill=(0, 0, 0),
-    )  # fmt: skip
+    depth = depth[1:-1, 1:-1]
+    count, pieces, facts, _ = cv2.connectedComponentsWithStats(where.astype(np.uint8))
+    large = [piece for piece in range(1, count) if facts[piece, cv2.CC_STAT_AREA] >= SLIM**2]
+    places = [_deepest(np.where(pieces == piece, depth, 0)) for piece in large]
+    roomy = [(x, y) for x, y in places if depth[y, x] >= SLIM]
+    if where.any() and not roomy:
+        roomy = [_beside_slim(where, image.width, _deepest(depth))]
+    for place in roomy:
+        ImageDraw.Draw(image).text(
+            place, str(number), (255, 255, 255), font(TAG_SIZE),
+            anchor="mm", stroke_width=3, stroke_fill=(0, 0, 0),
+        )  # fmt: skip
+
+
+def _deepest(depth: NDArray[Any]) -> tuple[int, int]:
+    y, x = divmod(int(depth.argmax()), depth.shape[1])
+    return x, y
+
+
+def _beside_slim(where: Where, width: int, inside: tuple[int, int]) -> tuple[int, int]:
+    """Right of the region, or in it where the image ends there."""
+    rows, columns = np.nonzero(where)
+    x = int(columns.max()) + TAG_SIZE
+    return x if x + TAG_SIZE < width else inside[0], max(int(rows.min()), TAG_SIZE)
 
 
 def boxed(image: Image.Image, box: Box, shown: Shown, colour: Colour) -> Place:

@@ -1,8 +1,11 @@
 """The picture of a polyp finding: boxes with scores, outlines, the verdict, its threshold.
 
 A solid outline belongs to a detection; a dashed one is what the network sees and the threshold
-leaves out.
+leaves out. A faint detection has a box alone: the label map shows no pixel of it.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,12 +18,24 @@ from models.pictures import look, marks
 TAGGED = 6  # detections with a tag, and a bar below the image; the others have their box alone
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A frame with its marks; whether there are boxes with an outline, outlines without a box,
+    boxes without an outline.
+    """
+
+    image: Image.Image
+    solid: bool
+    left_out: bool
+    bare: bool
+
+
 def draw(
     pixels: Pixels, finding: PolypFinding, labels: Labels, point: OperatingPoint | None
 ) -> bytes:
     """PNG: boxes with number and score, outlines, verdict, a bar for each detection."""
     shown = look.fitted(pixels)
-    image, left_out = marked(shown, finding)
+    frame = marked(shown, finding)
     threshold = None if point is None else point.threshold
     width = look.strip_width(shown)
     bars = [
@@ -34,11 +49,11 @@ def draw(
         bars = [look.bar("highest score", finding.score, chosen=False, threshold=threshold)]
     words = [
         *_rest_words(finding),
-        *_line_words(finding, left_out, threshold),
-        *_point_words(point),
+        *_line_words(frame, threshold),
+        *_point_words(finding, labels, point),
     ]
     return look.stacked(
-        image,
+        frame.image,
         [
             look.title(_verdict(finding, labels, point), f"{finding.score:.2f}"),
             *bars,
@@ -47,11 +62,12 @@ def draw(
     )
 
 
-def marked(shown: look.Shown, finding: PolypFinding) -> tuple[Image.Image, bool]:
-    """The image with outlines, boxes and tags; whether an outline belongs to no detection."""
+def marked(shown: look.Shown, finding: PolypFinding) -> Marked:
+    """The frame as shown with outlines, boxes and tags."""
     pixels = np.array(shown.image)
     where = marks.region(marks.mask_of(finding.mask_png_base64) > 0, shown)
-    inside = _inside(where, [found.box_px for found in finding.detections], shown)
+    windows = [_window(found.box_px, shown) for found in finding.detections]
+    inside = _inside(where, windows)
     marks.outline(pixels, where & ~inside, marks.SKY, dashed=True)
     marks.outline(pixels, where & inside, marks.SKY)
     image = Image.fromarray(pixels)
@@ -62,15 +78,24 @@ def marked(shown: look.Shown, finding: PolypFinding) -> tuple[Image.Image, bool]
         text = f"{number}  {found.score:.2f}"
         tag = marks.tag(image, text, place, marks.YELLOW, taken)
         taken += [tag] * 4  # to hide a tag is worse than to hide a box
-    return image, bool((where & ~inside).any())
+    bare = any(not where[window].any() for window in windows)
+    return Marked(image, bool(inside.any()), bool((where & ~inside).any()), bare)
 
 
-def _inside(where: marks.Where, boxes: list[Box], shown: look.Shown) -> marks.Where:
+def _window(box: Box, shown: look.Shown) -> tuple[slice, slice]:
+    """The rows and columns of a box in the frame as shown."""
+    (x0, x1), (y0, y1) = (
+        (round(box[axis] * shown.scale[axis]), round(box[axis + 2] * shown.scale[axis]) + 1)
+        for axis in (0, 1)
+    )
+    return slice(max(y0, 0), y1), slice(max(x0, 0), x1)
+
+
+def _inside(where: marks.Where, windows: Sequence[tuple[slice, slice]]) -> marks.Where:
     """[y, x]: the connected pieces of a region that lie for the most part in one of the boxes."""
     covered = np.zeros(where.shape, dtype=bool)
-    for x0, y0, x1, y1 in boxes:
-        columns = slice(round(x0 * shown.scale[0]), round(x1 * shown.scale[0]) + 1)
-        covered[round(y0 * shown.scale[1]) : round(y1 * shown.scale[1]) + 1, columns] = True
+    for window in windows:
+        covered[window] = True
     count, pieces = cv2.connectedComponents(where.astype(np.uint8))
     size = np.bincount(pieces.ravel(), minlength=count)
     in_box = np.bincount(pieces[covered], minlength=count)
@@ -94,18 +119,23 @@ def _rest_words(finding: PolypFinding) -> list[str]:
     return [f"and {len(rest)} more, scores {rest[0].score:.2f} to {rest[-1].score:.2f}"]
 
 
-def _line_words(finding: PolypFinding, left_out: bool, threshold: float | None) -> list[str]:
+def _line_words(frame: Marked, threshold: float | None) -> list[str]:
+    found = "a candidate" if threshold is None else "found"
     words = []
-    if finding.detections:
-        words.append(f"box and solid line: {'a candidate' if threshold is None else 'found'}")
-    if left_out:
+    if frame.solid:
+        words.append(f"box and solid line: {found}")
+    if frame.bare:
+        words.append(f"box alone: {found}, but faint: no pixel is more likely than not")
+    if frame.left_out:
         words.append("dashed line: seen by the network, but not counted")
     return ["; ".join(words)] if words else []
 
 
-def _point_words(point: OperatingPoint | None) -> list[str]:
+def _point_words(finding: PolypFinding, labels: Labels, point: OperatingPoint | None) -> list[str]:
     if point is None or point.threshold is None:
-        return []
+        name = look.plain(labels.positive or labels.names[0])
+        likelier = f"a {name}" if finding.present else f"no {name}"
+        return [f"every candidate is shown; more likely than not there is {likelier}"]
     words = [f"counted from a score of {point.threshold:.2f} upwards ({point.name})"]
     if point.sensitivity is not None and point.fp_per_image is not None:
         words.append(

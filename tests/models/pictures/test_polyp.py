@@ -71,8 +71,17 @@ def test_without_a_threshold_every_candidate_is_called_one(written: list[str]) -
     finding_picture(FRAME, finding(FOUND, FAINT), LABELS, None)
     assert "2 candidates, no threshold" in written
     assert "box and solid line: a candidate" in written
+    assert "every candidate is shown; more likely than not there is a polyp" in written
     finding_picture(FRAME, finding(), LABELS, None)
     assert "no candidates, no threshold" in written
+    assert written[-2].endswith("there is no polyp")
+
+
+def test_a_faint_detection_is_said_to_be_a_box_alone(written: list[str]) -> None:
+    faint = replace(finding(FOUND), mask_png_base64=encoded(masked()))
+    image = opened(finding_picture(FRAME, faint, LABELS, POINT))
+    assert count(image, SKY) == 0 and count(image, YELLOW) > 300
+    assert "box alone: found, but faint" in " ".join(written)
 
 
 def test_many_candidates_are_boxed_and_the_best_of_them_named(written: list[str]) -> None:

@@ -67,6 +67,21 @@ def test_the_only_class_needs_no_number(written: list[str]) -> None:
     assert "lumen" in written
 
 
+def test_each_piece_of_a_class_has_its_number_and_specks_have_none(written: list[str]) -> None:
+    mask = MASK % 2
+    mask[200:300, 200:300] = 1
+    mask[10:14, 10:14] = 1
+    finding_picture(IMAGE, finding(mask, LABELS), LABELS)
+    assert written.count("1") == 2
+
+
+def test_a_slim_class_has_its_number_at_its_side(written: list[str]) -> None:
+    mask = np.zeros((400, 400), np.uint8)
+    mask[100:105, 50:200] = 1
+    finding_picture(IMAGE, finding(mask, LABELS), LABELS)
+    assert written.count("1") == 1
+
+
 def test_a_long_legend_is_cut_and_says_so(written: list[str]) -> None:
     labels = Labels(tuple(f"organ_{k}" for k in range(1, 21)))
     mask = np.repeat(np.arange(20, dtype=np.uint8) + 1, 20)[None].repeat(400, axis=0)
