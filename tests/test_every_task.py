@@ -6,25 +6,29 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from models import stats
-from models.case import Case
+from models.case import UNKNOWN, Case, Roi
 from models.discovery import tasks
-from models.findings import Labels, Measure
+from models.findings import Labels
 from models.ingest import ingest
 from models.pack import Manifest, Pack
 from models.task import Phantom, Task
 
 SIZE = 32
+MAP_SIZE = 128  # of a map that is to be laid over its case again
 PATIENTS = 9
 
+MAP_TASKS = [task for task in tasks().values() if task.output == "map"]
 every_task = pytest.mark.parametrize("task", tasks().values(), ids=lambda task: task.name)
+every_map_task = pytest.mark.parametrize("task", MAP_TASKS, ids=lambda task: task.name)
 
 
 @cache
@@ -73,20 +77,48 @@ def cases(task: Task, packs: dict[str, tuple[Manifest, Pack]]) -> list[Case]:
 
 @pytest.fixture
 def labels(task: Task, manifest: Manifest) -> Labels:
+    assert manifest.mask_values == ()  # phantoms number their classes from 1, as tasks see them
     return Labels(task.classes or manifest.classes, manifest.positive or task.positive)
 
 
-def certain(case: Case, rois: int, labels: Labels) -> np.ndarray:
+def size_of(task: Task) -> int:
+    return MAP_SIZE if task.output == "map" else SIZE
+
+
+def certain(task: Task, case: Case, rois: list[Roi], labels: Labels) -> np.ndarray:
     """What a network that knows the truth puts out."""
-    outputs = np.zeros((rois, len(labels.names)), np.float32)
+    if task.output == "map":
+        found = [[roi.mask == k for k in range(len(labels.names) + 1)] for roi in rois]
+        return np.array(found, np.float32)
+    outputs = np.zeros((len(rois), len(labels.names)), np.float32)
     outputs[:, labels.names.index(str(case.label))] = 1
     return outputs
 
 
+def blind(task: Task, outputs: np.ndarray) -> np.ndarray:
+    """What a network that is wrong about everything puts out; of a map, one that sees nothing."""
+    if task.output == "classes":
+        return 1 - outputs
+    nothing = np.zeros_like(outputs)
+    nothing[:, 0] = 1
+    return nothing
+
+
+def guessed(task: Task, count: int, labels: Labels, rng: np.random.Generator) -> np.ndarray:
+    """What a network that knows nothing puts out; its maps are clouds, not dust."""
+    names = len(labels.names)
+    if task.output == "classes":
+        return rng.dirichlet(np.ones(names), size=count).astype(np.float32)
+    coarse = rng.dirichlet(np.ones(names + 1) / 2, size=(count, 5, 5)).astype(np.float32)
+    whole = (MAP_SIZE, MAP_SIZE)
+    maps = [cv2.resize(clouds, whole, interpolation=cv2.INTER_LINEAR) for clouds in coarse]
+    return np.stack(maps).transpose(0, 3, 1, 2)
+
+
 @every_task
 def test_the_phantoms_archive_is_taken_whole(task: Task, manifest: Manifest) -> None:
-    files = sum(len(phantom.files) for phantom in phantoms(task.name))
-    assert manifest.counts["cases"] == files
+    files = [name for phantom in phantoms(task.name) for name in phantom.files]
+    assert manifest.counts["cases"] == sum("masks/" not in name for name in files)
     assert manifest.counts["excluded"] == 0
     assert manifest.counts["subjects"] == PATIENTS
     assert manifest.layout in task.layouts
@@ -146,33 +178,55 @@ def test_an_image_smaller_than_a_patch_still_has_one(task: Task) -> None:
 
 
 @every_task
-def test_perfect_scores_give_a_perfect_headline(
+def test_perfect_outputs_give_a_perfect_headline_and_blind_ones_none(
     task: Task, cases: list[Case], labels: Labels
 ) -> None:
-    measures = []
+    measures, reverse = [], []
     for case in cases:
-        rois = list(task.rois(case, SIZE, None))
-        outputs = certain(case, len(rois), labels)
-        assert task.decide(rois, outputs, labels, None).label == case.label
-        measures.append(task.measure(case, outputs, labels))
+        rois = list(task.rois(case, size_of(task), None))
+        outputs = certain(task, case, rois, labels)
+        measures.append(task.measure(case, rois, outputs, labels))
+        reverse.append(task.measure(case, rois, blind(task, outputs), labels))
     scores = task.score(measures, labels)
     assert next(iter(scores.values)) == task.headline
-    assert scores.values[task.headline] == 1.0
-    assert scores.curves
+    # A map is coarser than its case: its rim is a pixel off.
+    rim = 0.05 if task.output == "map" else 0.0
+    assert scores.values[task.headline] == pytest.approx(1.0, abs=rim)
     for curve in scores.curves.values():
-        assert curve.shape[1] == 2
+        assert len(curve) and curve.shape[1] == 2
         assert (np.diff(curve[:, 0]) >= 0).all()
-    reverse = [Measure(m.case_id, m.subject, m.truth, 1 - m.scores) for m in measures]
     assert task.score(reverse, labels).values[task.headline] == 0.0
 
 
 @every_task
+def test_what_has_operating_points_has_a_curve_and_finds_them(
+    task: Task, cases: list[Case], labels: Labels
+) -> None:
+    rng, measures = np.random.default_rng(5), []
+    for case in cases:
+        rois = list(task.rois(case, size_of(task), None))
+        outputs = certain(task, case, rois, labels) + guessed(task, len(rois), labels, rng)
+        measures.append(task.measure(case, rois, outputs / 2, labels))
+    found = task.operate(measures, labels, task.points)
+    if not task.points or labels.positive is None:
+        assert found == []
+        return
+    assert [point.name for point in found] == list(task.points)
+    assert task.score(measures, labels).curves
+    assert any(point.threshold is not None for point in found)
+    for point in found:
+        assert (point.threshold is None) == (point.reason is not None)
+        json.dumps(point.record(), allow_nan=False)
+
+
+@every_task
 def test_a_finding_is_json_of_its_own_class(task: Task, cases: list[Case], labels: Labels) -> None:
-    rois = list(task.rois(cases[0], SIZE, None))
-    outputs = np.full((len(rois), len(labels.names)), 1 / len(labels.names), np.float32)
-    finding = task.decide(rois, outputs, labels, None)
-    assert isinstance(finding, task.finding)
-    json.dumps(asdict(finding), allow_nan=False)
+    rng = np.random.default_rng(1)
+    rois = list(task.rois(cases[0], size_of(task), None))
+    for outputs in (certain(task, cases[0], rois, labels), guessed(task, len(rois), labels, rng)):
+        finding = task.decide(cases[0], rois, outputs, labels, None)
+        assert isinstance(finding, task.finding)
+        json.dumps(asdict(finding), allow_nan=False)
 
 
 @every_task
@@ -182,11 +236,71 @@ def test_many_resamples_at_once_agree_with_the_score(
     rng = np.random.default_rng(3)
     measures = []
     for case in cases:
-        outputs = rng.dirichlet(np.ones(len(labels.names)), size=4).astype(np.float32)
-        measures.append(task.measure(case, outputs, labels))
+        rois = list(task.rois(case, size_of(task), None))
+        outputs = guessed(task, len(rois), labels, rng)
+        measures.append(task.measure(case, rois, outputs, labels))
     found = stats.every(task, labels)(measures, np.ones((1, len(measures))))
-    expected = task.score(measures, labels).values
-    assert {name: value[0] for name, value in found.items()} == pytest.approx(expected)
+    known = task.score(measures, labels).values
+    expected = {name: np.nan if value is None else value for name, value in known.items()}
+    told = {name: value[0] for name, value in found.items()}
+    assert list(told) == list(expected)
+    assert told == pytest.approx(expected, nan_ok=True)
+
+
+@every_task
+def test_a_case_is_measured_without_its_pixels(
+    task: Task, cases: list[Case], labels: Labels
+) -> None:
+    """As tuning does it: of a validation patch only its place is kept."""
+    nothing = np.zeros((0, 0, 3), np.uint8)
+    rois = list(task.rois(cases[0], size_of(task), None))
+    outputs = guessed(task, len(rois), labels, np.random.default_rng(2))
+    places = [Roi(nothing, roi.box_px, None, roi.mirrored) for roi in rois]
+    whole = task.measure(cases[0], rois, outputs, labels)
+    bare = task.measure(replace(cases[0], pixels=nothing), places, outputs, labels)
+    np.testing.assert_array_equal(bare.scores, whole.scores)
+    np.testing.assert_array_equal(bare.marks, whole.marks)
+
+
+@every_map_task
+def test_every_patch_of_a_map_task_has_its_mask(task: Task, cases: list[Case]) -> None:
+    rng = np.random.default_rng(0)
+    for case in cases[:6]:
+        for roi in [*task.rois(case, SIZE, None), *task.rois(case, SIZE, rng)]:
+            assert roi.mask is not None
+            assert roi.mask.shape == (SIZE, SIZE) and roi.mask.dtype == np.uint8
+            assert roi.mask.flags.c_contiguous
+    whole = task.rois(cases[0], SIZE, None)
+    height, width = cases[0].pixels.shape[:2]
+    assert {roi.box_px for roi in whole} == {(0.0, 0.0, float(width), float(height))}
+
+
+@every_map_task
+@pytest.mark.parametrize("shape", [(240, 300), (96, 96)])
+def test_masks_follow_pixels_under_every_augmentation(task: Task, shape: tuple[int, int]) -> None:
+    """A picture that is bright where its mask is: so is every view of it, whatever its colours."""
+    height, width = shape
+    y, x = np.mgrid[:height, :width] + 0.5
+    mask = ((x / width - 0.35) ** 2 / 0.04 + (y / height - 0.4) ** 2 / 0.02 < 1).astype(np.uint8)
+    pixels = np.repeat((70 + 90 * mask)[..., None], 3, axis=2).astype(np.uint8)
+    rng, right, wrong = np.random.default_rng(4), [], []
+    while len(right) < 40:
+        (roi,) = task.rois(Case("case_000001", "s", pixels, mask=mask), 96, rng)
+        assert roi.mask is not None
+        if (roi.mask == 1).sum() < 300 or (roi.mask == 0).sum() < 300:
+            continue
+        right.append(agreement(roi.pixels, roi.mask))
+        wrong.append(agreement(roi.pixels, np.rot90(roi.mask)))
+    # Now and then a reflex or an overlay lies over the picture, or the light falls off.
+    assert np.median(right) > 0.97 and np.quantile(right, 0.1) > 0.8
+    assert np.median(wrong) < 0.93
+
+
+def agreement(pixels: np.ndarray, mask: np.ndarray) -> float:
+    """The share of known pixels on their side of the middle between inside and outside."""
+    grey, known = pixels.mean(axis=2), mask != UNKNOWN
+    middle = (np.median(grey[mask == 1]) + np.median(grey[mask == 0])) / 2
+    return float(((grey > middle) == (mask == 1))[known].mean())
 
 
 @every_task
