@@ -12,7 +12,15 @@ from models.door.arrivals import Arrival, Arrivals
 from models.door.duplicates import Pair
 from models.door.member import Limits
 from models.door.recognition import Recognised, check_labels, recognise
-from models.door.remarks import on_conversions, on_duplicates, on_splits, per_label, remark
+from models.door.remarks import (
+    NOTES,
+    on_conversions,
+    on_duplicates,
+    on_splits,
+    on_things,
+    per_label,
+    remark,
+)
 from models.door.subjects import inseparable, subjects
 from models.ledger import LedgerEntry, Problem, RejectedError, rejected
 from models.pack import Manifest, PackedCase, writing
@@ -49,11 +57,13 @@ def ingest(
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open_archive(archive, limits, out.parent, partial(tick, "unpacking")) as source:
-            found = recognise(source, task)
+            found = recognise(source, task, partial(tick, "reading", 0, 1))
             ledger.extend(found.entries)
-            if task.output == "classes":
-                check_labels(task, positive, [item.label for item in found.items if item.label])
-            with writing(out) as pack, closing(Arrivals(source, task, limits, pack)) as arrivals:
+            _check_choices(task, positive, found)
+            with (
+                writing(out) as pack,
+                closing(Arrivals(source, task, limits, pack, found.naming)) as arrivals,
+            ):
                 for done, item in enumerate(found.items):
                     tick("reading", done, len(found.items))
                     ledger.extend(arrivals.take(item))
@@ -65,6 +75,16 @@ def ingest(
         error.ledger = error.ledger or _sorted(ledger)
         raise
     return manifest, _sorted([*ledger, *_used(arrivals, manifest)])
+
+
+def _check_choices(task: Task, positive: str | None, found: Recognised) -> None:
+    if task.output == "classes":
+        check_labels(task, positive, [item.label for item in found.items if item.label])
+    elif positive not in (None, task.positive):
+        raise rejected(
+            "positive_unknown",
+            f"positive is {positive!r}; {task.name} says what is where, and has no such choice",
+        )
 
 
 def _sorted(ledger: Sequence[LedgerEntry]) -> list[LedgerEntry]:
@@ -86,20 +106,23 @@ def _manifest(
         raise rejected("no_cases", "no file of the archive became a case; see the ledger")
     of_case = subjects([arrival.item for arrival in taken], pairs)
     given = any(arrival.item.split for arrival in taken)
-    parts, origin = _split(taken, of_case if given else inseparable(of_case, pairs), seed)
+    shown = [_shown(task, arrival) for arrival in taken]
+    unit_of_case = of_case if given else inseparable(of_case, pairs)
+    parts, origin = _split(taken, unit_of_case, shown, seed)
     cases = tuple(
         PackedCase(
             case_id=arrival.case_id,
             subject=subject,
             roles=arrival.roles,
-            label=arrival.item.label,
+            label=label,
             split=parts[arrival.case_id],
             spacing_mm=arrival.item.spacing_mm,
+            facts=arrival.facts,
         )
-        for arrival, subject in zip(taken, of_case, strict=True)
+        for arrival, subject, label in zip(taken, of_case, shown, strict=True)
     )
     labels = [arrival.labels for arrival in taken]
-    classes = _classes(task, positive, labels)
+    classes, values = _classes(task, positive, arrivals, found)
     of_cases, of_subjects = per_label(cases, labels)
     manifest = Manifest(
         task=task.name,
@@ -114,22 +137,39 @@ def _manifest(
         subject_counts={name: of_subjects.get(name, 0) for name in classes},
         splits={part: sum(case.split == part for case in cases) for part in splits.SPLITS},
         problems=_problems(ledger),
+        mask_values=values,
     )
-    return replace(manifest, warnings=_warnings(manifest, task, arrivals, pairs))
+    said = (*found.warnings, *_warnings(manifest, task, arrivals, pairs))
+    return replace(manifest, warnings=said)
 
 
-def _classes(task: Task, positive: str | None, labels: Sequence[Sequence[str]]) -> tuple[str, ...]:
+def _shown(task: Task, arrival: Arrival) -> str | None:
+    """What a case is called in ledger and split; of a map task, all that it shows."""
     if task.output == "classes":
-        return check_labels(task, positive, [label for said in labels for label in said])
-    return task.classes or tuple(sorted({label for said in labels for label in said}))
+        return arrival.item.label
+    return splits.TOGETHER.join(arrival.labels) or None
+
+
+def _classes(
+    task: Task, positive: str | None, arrivals: Arrivals, found: Recognised
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The classes, and the numbers that masks hold for them, () for 1, 2, 3."""
+    if task.output == "classes":
+        labels = [label for arrival in arrivals.taken for label in arrival.labels]
+        return check_labels(task, positive, labels), ()
+    if task.classes:
+        return task.classes, ()
+    values = tuple(sorted(arrivals.values))
+    plain = values == tuple(range(1, len(values) + 1))
+    return tuple(map(found.naming.name, values)), () if plain else values
 
 
 def _split(
-    taken: Sequence[Arrival], of_case: Sequence[str], seed: int
+    taken: Sequence[Arrival], of_case: Sequence[str], shown: Sequence[str | None], seed: int
 ) -> tuple[dict[str, splits.Split], str]:
     rows = [
-        splits.SplitRow(arrival.case_id, subject, arrival.item.label, arrival.item.split)
-        for arrival, subject in zip(taken, of_case, strict=True)
+        splits.SplitRow(arrival.case_id, subject, label, arrival.item.split)
+        for arrival, subject, label in zip(taken, of_case, shown, strict=True)
     ]
     try:
         return splits.assign(rows, seed)
@@ -152,9 +192,9 @@ def _counts(
 ) -> dict[str, int]:
     """Files that were uploaded and are not the leavings of a system; cases; subjects; left out."""
     lines = [line for line in ledger if line.fate != "ignored"]
-    uploaded = sum(line.code != "missing_file" for line in lines)
+    uploaded = sum(line.code not in ("missing_file", "ambiguous_file") for line in lines)
     return {
-        "files": uploaded + sum(len(arrival.roles) for arrival in arrivals.taken),
+        "files": uploaded + sum(len(arrival.files) for arrival in arrivals.taken),
         "cases": len(cases),
         "subjects": len({case.subject for case in cases}),
         "excluded": sum(line.fate != "used" for line in lines),
@@ -187,20 +227,28 @@ def _warnings(
     said += [
         remark("below_floor", detail) for detail in splits.floor_problems(manifest, task.output)
     ]
-    return tuple([*said, *on_conversions(arrivals.notes)])
+    if task.output == "map":
+        labels = [arrival.labels for arrival in arrivals.taken]
+        said += on_things(manifest.cases, labels, manifest.positive)
+    return tuple([*said, *on_conversions(arrivals.notes, arrivals.values)])
 
 
 def _used(arrivals: Arrivals, manifest: Manifest) -> list[LedgerEntry]:
-    """The ledger's lines for the files of every case in the pack."""
-    return [
-        LedgerEntry(
-            file=arrival.item.files[role],
-            fate="used",
-            case_id=case.case_id,
-            subject=case.subject,
-            label=case.label,
-            split=case.split,
-        )
-        for arrival, case in zip(arrivals.taken, manifest.cases, strict=True)
-        for role in case.roles
-    ]
+    """The ledger's lines for the files of every case; what was noted stands in the image's."""
+    lines = []
+    for arrival, case in zip(arrivals.taken, manifest.cases, strict=True):
+        for file in arrival.files:
+            noted = [note for note in arrivals.notes.get(file, ()) if note != "white_masks"]
+            lines.append(
+                LedgerEntry(
+                    file=file,
+                    fate="used",
+                    code=noted[0] if noted else None,
+                    detail="; ".join(NOTES[note] for note in noted) or None,
+                    case_id=case.case_id,
+                    subject=case.subject,
+                    label=case.label,
+                    split=case.split,
+                )
+            )
+    return lines

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from models.case import Box
 from models.ledger import LedgerEntry
 
 SPLITS = {
@@ -18,17 +19,52 @@ DOCUMENT_SUFFIXES = frozenset((
     "xlsx", "docx", "log", "ini", "py", "sh",
 ))  # fmt: skip
 DOCUMENT_NAMES = frozenset(("license", "licence", "readme", "copying", "citation", "changelog"))
+Polygon = tuple[float, ...]  # x, y, x, y, ...
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A region as COCO codes it: lengths of runs of 0 and 1 in turn, column by column."""
+
+    height: int
+    width: int
+    counts: str | tuple[int, ...]  # packed into text, or as they are
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One thing that somebody marked, by its half-open box, its polygons or its runs.
+
+    `name` is its class in the upload's own words, None where no class was said. Coordinates are
+    pixels, or fractions of width and height where `relative`.
+    """
+
+    name: str | None = None
+    box: Box | None = None
+    polygons: tuple[Polygon, ...] = ()
+    runs: Runs | None = None
+    relative: bool = False
 
 
 @dataclass(frozen=True)
 class Item:
-    """One case as a layout found it: files by role (`image`, `mask`) and what is said of them."""
+    """One case as a layout found it: files by role and what is said of them.
+
+    Roles: `image`, `mask`, and `outlines` for a file that speaks of this image alone. `outlines`
+    is () where somebody said that there is nothing, None where nobody said. `flaw` (code, detail)
+    says why what was marked cannot be read; only a task that needs it leaves the case out.
+    `notes` are codes of what a person should know of the case (models.door.remarks).
+    """
 
     files: dict[str, str]
     label: str | None = None
     subject: str | None = None
     split: str | None = None  # train, validation or test
     spacing_mm: tuple[float, float] | None = None  # (row, column)
+    outlines: tuple[Outline, ...] | None = None
+    drawn_on_px: tuple[int, int] | None = None  # width, height that the outlines are made for
+    flaw: tuple[str, str] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,11 +77,15 @@ class Tree:
 
 @dataclass(frozen=True)
 class Found:
-    """What a layout made of a tree: its cases, and the files that are none with the reason why."""
+    """What a layout made of a tree: its cases, and the files that are none with the reason why.
+
+    `classes` are the names that outlines may have, in the order in which the upload lists them.
+    """
 
     items: tuple[Item, ...]
     entries: tuple[LedgerEntry, ...] = ()
     warnings: tuple[dict[str, object], ...] = field(default=())
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,16 @@ VALIDATION_OF_TRAIN = 0.20  # when a split is given without a validation part (p
 FLOOR_CLASSES = 2
 FLOOR_CASES = 10  # of each of two classes, for class tasks
 FLOOR_SUBJECTS = 5  # for maps, volumes and boundaries
+TOGETHER = " + "  # between the classes that one case of a map task shows, in its label
 NAMED = 20  # subjects named in a message before "and n more"
 
 
 @dataclass(frozen=True)
 class SplitRow:
-    """What a split needs to know of a case; `split` is the one the user gave, if any."""
+    """What a split needs to know of a case; `split` is the one the user gave, if any.
+
+    `label` is the class of the case, or all that it shows, with ` + ` between them; None: nothing.
+    """
 
     case_id: str
     subject: str
@@ -95,7 +99,7 @@ def _subjects(cases: Iterable[SplitRow]) -> dict[str, Counter[str]]:
     """Subject -> cases of each label, subjects in order of name."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for case in cases:
-        found[case.subject][case.label or ""] += 1
+        found[case.subject].update((case.label or "").split(TOGETHER))
     return dict(sorted(found.items()))
 
 
@@ -157,17 +161,16 @@ def subset(train: Sequence[SplitRow], fraction: float, seed: int = 0) -> list[st
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction {fraction}: use a number above 0 and at most 1")
     subjects = _subjects(train)
-    wanted, labels = (
-        fraction * len(train),
-        {label for counts in subjects.values() for label in counts},
-    )
+    cases = Counter(case.subject for case in train)
+    missing = {label for counts in subjects.values() for label in counts}
     kept: set[str] = set()
-    seen: Counter[str] = Counter()
+    lacking = fraction * len(train) - 1e-9  # cases
     for subject in _stratified(subjects, seed):
-        if seen.total() >= wanted - 1e-9 and set(seen) == labels:
+        if lacking <= 0 and not missing:
             break
         kept.add(subject)
-        seen += subjects[subject]
+        lacking -= cases[subject]
+        missing -= set(subjects[subject])
     return [case.case_id for case in train if case.subject in kept]
 
 
@@ -212,7 +215,7 @@ def floor_problems(manifest: SplitCases, output: Literal["classes", "map"]) -> l
         subjects = len({case.subject for case in cases})
         if subjects < FLOOR_SUBJECTS:
             found.insert(0, f"{subjects} subjects; at least {FLOOR_SUBJECTS} are needed")
-        return found
+        return found + _floor_of_things(cases)
     counts = Counter(case.label for case in cases if case.label is not None)
     enough = [label for label, n in counts.items() if n >= FLOOR_CASES]
     if len(enough) < FLOOR_CLASSES:
@@ -227,6 +230,15 @@ def _floor_of_parts(cases: Sequence[SplitCase]) -> list[str]:
         f"the {part} part is empty: more subjects, or another split, are needed"
         for part in ("train", "validation")
         if part not in parts
+    ]
+
+
+def _floor_of_things(cases: Sequence[SplitCase]) -> list[str]:
+    """A part on which nothing is to be found teaches and measures nothing."""
+    return [
+        f"the {part} part shows nothing that could be found: every truth in it is empty"
+        for part in ("train", "validation")
+        if (labels := [case.label for case in cases if case.split == part]) and not any(labels)
     ]
 
 

@@ -1,24 +1,24 @@
 """Cases as they come in: read, decoded, judged, and written to the pack one by one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from models.case import Pixels
 from models.door.archive import Archive, CorruptMemberError
 from models.door.duplicates import Thumbnails
 from models.door.member import Limits
+from models.door.naming import Naming
+from models.door.truth import BOXES_ALONE, Truth, TruthError, from_mask, from_outlines
 from models.imaging.frames import UnreadableError, decode
-from models.imaging.masks import read_mask
 from models.imaging.plain import plain_bytes, png
 from models.layout import Item
 from models.ledger import Fate, LedgerEntry
 from models.pack import PackWriter
 from models.task import Task
 
-_EXCLUDED = ("too_small", "too_large", "bad_mask", "mask_size", "nested_archive")
+_UNREADABLE = ("empty_file", "not_an_image", "damaged_image", "corrupt_member")
 _BYTES_PER_PIXEL = 8  # of the least compressed image there is, 16-bit RGBA
 _HEADER_ROOM = 2**20
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
@@ -26,19 +26,23 @@ _ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf
 
 @dataclass(frozen=True)
 class Arrival:
-    """A case that is in the pack; `labels` are those it shows, several in a label map."""
+    """A case that is in the pack; `labels` are those it shows, several in a label map.
+
+    `files` are those of the upload that it is made of, `facts` what the pack keeps beside them.
+    """
 
     case_id: str
     item: Item
     roles: dict[str, str]
+    files: tuple[str, ...]
     labels: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _RefusedError(Exception):
     def __init__(self, file: str, code: str, detail: str) -> None:
         super().__init__(code)
         self.file = file
-        self.fate: Fate = "excluded" if code in _EXCLUDED else "unreadable"
         self.code = code
         self.detail = detail
 
@@ -46,13 +50,17 @@ class _RefusedError(Exception):
 class Arrivals:
     """Takes items in; keeps of each what a manifest needs, never its pixels."""
 
-    def __init__(self, source: Archive, task: Task, limits: Limits, pack: PackWriter) -> None:
+    def __init__(
+        self, source: Archive, task: Task, limits: Limits, pack: PackWriter, naming: Naming
+    ) -> None:
         self._source = source
         self._task = task
+        self._naming = naming
         self._limits = limits
         self._pack = pack
         self.thumbnails = Thumbnails()
         self.taken: list[Arrival] = []
+        self.values: set[int] = set()  # of classes, in all masks
         self.notes: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -68,36 +76,56 @@ class Arrivals:
         image = item.files["image"]
         missing = self._missing(item)
         if missing is not None:
-            return self._left_out(item, image, "excluded", *missing)
+            at_fault = item.files.get("outlines", image) if item.flaw else image
+            return self._left_out(item, at_fault, *missing)
         try:
             pixels, kept, suffix = self._image(image)
-            mask = self._mask(item, pixels) if self._task.output == "map" else None
+            size = (pixels.shape[1], pixels.shape[0])
+            truth = self._truth(item, size) if self._task.output == "map" else Truth()
         except _RefusedError as error:
-            return self._left_out(item, error.file, error.fate, error.code, error.detail)
+            return self._left_out(item, error.file, error.code, error.detail)
         number = f"{len(self.taken) + 1:06d}"
         roles = {"image": f"images/{number}.{suffix}"}
         self._pack.add(roles["image"], kept)
-        labels: tuple[str, ...] = (item.label,) if item.label else ()
-        if mask is not None:
+        if truth.mask is not None:
             roles["mask"] = f"masks/{number}.png"
-            self._pack.add(roles["mask"], png(mask))
-            labels = tuple(self._class(k) for k in np.unique(mask).tolist() if k)
+            self._pack.add(roles["mask"], png(truth.mask))
         self.thumbnails.add(pixels)
-        self.taken.append(Arrival(f"case_{number}", item, roles, labels))
+        self.taken.append(self._arrival(number, item, roles, truth))
         return self._unneeded(item)
+
+    def _arrival(self, number: str, item: Item, roles: dict[str, str], truth: Truth) -> Arrival:
+        labels: tuple[str, ...] = (item.label,) if item.label else ()
+        if self._task.output == "map":
+            values = truth.values()
+            labels = tuple(map(self._naming.name, values))
+            self.values.update(values)
+            self._note(item.files["image"], truth.notes)
+        boxes = None if truth.boxes is None else [list(map(_rounded, box)) for box in truth.boxes]
+        facts = {} if boxes is None else {"boxes": boxes}
+        return Arrival(f"case_{number}", item, roles, tuple(self._wanted(item)), labels, facts)
+
+    def _note(self, file: str, codes: tuple[str, ...]) -> None:
+        if codes:
+            self.notes[file] = (*self.notes.get(file, ()), *codes)
 
     def _missing(self, item: Item) -> tuple[str, str] | None:
         """Code and detail where an item lacks the truth that the task needs."""
-        if self._task.output == "classes" and not item.label:
-            return "no_label", "no label is given"
-        if self._task.output == "map" and "mask" not in item.files:
+        if self._task.output == "classes":
+            return None if item.label else ("no_label", "no label is given")
+        if "mask" in item.files:
+            return None
+        if item.flaw is not None:
+            return item.flaw
+        if item.outlines is None:
             return "no_mask", "no mask is given"
+        if not self._task.classes and not self._naming.regions:
+            return "no_mask", BOXES_ALONE
         return None
 
-    def _left_out(
-        self, item: Item, file: str, fate: Fate, code: str, detail: str
-    ) -> list[LedgerEntry]:
+    def _left_out(self, item: Item, file: str, code: str, detail: str) -> list[LedgerEntry]:
         """The file at fault with the reason; the others of its case say whose fault it was."""
+        fate: Fate = "unreadable" if code in _UNREADABLE else "excluded"
         lines = [self._line(item, file, fate, code, detail)]
         others = [name for name in self._wanted(item) if name != file]
         because = f"left out with {file}"
@@ -134,25 +162,35 @@ class Arrivals:
             if data.startswith(_ARCHIVE_STARTS):
                 raise _RefusedError(name, "nested_archive", "an archive, not an image") from error
             raise _RefusedError(name, error.code, error.detail) from error
-        if notes:
-            self.notes[name] = notes
+        self._note(name, notes)
         return pixels, kept, suffix
 
-    def _mask(self, item: Item, pixels: Pixels) -> NDArray[np.uint8]:
+    def _truth(self, item: Item, size: tuple[int, int]) -> Truth:
+        """A mask is believed before boxes, which the pack keeps all the same."""
+        if "mask" not in item.files:
+            return self._marked(item, size)
         name = item.files["mask"]
         try:
-            mask = read_mask(self._bytes(name), self._limits.image_max_pixels)
-        except UnreadableError as error:
+            truth = from_mask(self._bytes(name), size, self._task, self._limits.image_max_pixels)
+        except (UnreadableError, TruthError) as error:
             raise _RefusedError(name, error.code, error.detail) from error
-        if mask.shape != pixels.shape[:2]:
-            sizes = [f"{width} x {height}" for height, width in (mask.shape, pixels.shape[:2])]
-            detail = f"the mask is {sizes[0]} pixels, its image {sizes[1]}"
-            raise _RefusedError(name, "mask_size", detail)
-        classes = self._task.classes
-        if classes and int(mask.max()) > len(classes):
-            detail = f"class {mask.max()} in the mask; {self._task.name} has {len(classes)}"
-            raise _RefusedError(name, "bad_mask", detail)
-        return mask
+        return self._with_boxes(item, size, truth)
+
+    def _with_boxes(self, item: Item, size: tuple[int, int], truth: Truth) -> Truth:
+        if not self._task.classes or not (item.outlines or item.flaw):
+            return truth
+        if item.flaw is None:
+            with suppress(_RefusedError):
+                return replace(truth, boxes=self._marked(item, size).boxes)
+        return replace(truth, notes=(*truth.notes, "boxes_unread"))
+
+    def _marked(self, item: Item, size: tuple[int, int]) -> Truth:
+        try:
+            truth = from_outlines(item, size, self._task, self._naming)
+        except TruthError as error:
+            at_fault = item.files.get("outlines", item.files["image"])
+            raise _RefusedError(at_fault, error.code, error.detail) from error
+        return replace(truth, notes=(*item.notes, *truth.notes))
 
     def _bytes(self, name: str) -> bytes:
         room = self._limits.image_max_pixels * _BYTES_PER_PIXEL + _HEADER_ROOM
@@ -165,7 +203,6 @@ class Arrivals:
             detail = "its bytes in the archive are damaged; pack and send it again"
             raise _RefusedError(name, "corrupt_member", detail) from error
 
-    def _class(self, index: int) -> str:
-        """The name of a class in a mask, 1 being the first."""
-        classes = self._task.classes
-        return classes[index - 1] if classes else f"class_{index}"
+
+def _rounded(edge: float) -> float:
+    return round(edge, 3)

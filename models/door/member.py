@@ -85,9 +85,14 @@ def safe_name(raw: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise _unsafe(raw, "a path that leads out of the archive")
-    return _CONTROL.sub("�", "/".join(parts))
+    return printable("/".join(parts))
+
+
+def printable(text: str) -> str:
+    """What no database and no terminal chokes on: control characters become U+FFFD."""
+    return _CONTROL.sub("�", text)
 
 
 def _unsafe(raw: str, what: str) -> RejectedError:
-    shown = _CONTROL.sub("�", raw)
-    return rejected("unsafe_member", f"{what}; pack the folder anew, with relative paths", shown)
+    detail = f"{what}; pack the folder anew, with relative paths"
+    return rejected("unsafe_member", detail, printable(raw))

@@ -13,14 +13,27 @@ PAIRS_MAX = 200  # named in one warning
 FILES_MAX = 20  # named in one warning
 Warning_ = dict[str, Any]
 
-_NOTES = {
-    "converted_cmyk": "were CMYK and are RGB now",
-    "converted_colour": "were in another colour space and are RGB now",
-    "converted_16_bit": "had more than 8 bits; each one's own range was stretched to 0..255",
-    "palette_flattened": "had a palette and are RGB now",
-    "alpha_flattened": "had transparency and were laid over black",
-    "first_frame_only": "are animated or have several pages; the first was taken",
-    "exif_rotated": "were turned upright as their EXIF says",
+NOTES = {
+    "converted_cmyk": "CMYK, and RGB now",
+    "converted_colour": "another colour space, and RGB now",
+    "converted_16_bit": "more than 8 bits; its own range was stretched to 0..255",
+    "palette_flattened": "a palette, and RGB now",
+    "alpha_flattened": "transparency, laid over black",
+    "first_frame_only": "animated, or of several pages; the first was taken",
+    "exif_rotated": "turned upright as its EXIF says",
+    "empty_masks": "an empty mask; counts as showing nothing",
+    "unknown_pixels": "255 beside other labels in the mask: no class but unknown pixels, neither "
+    "learnt nor measured",
+    "empty_boxes": "an empty cell under boxes; counts as showing nothing",
+    "no_label_file": "no file in labels/; counts as showing nothing",
+    "no_annotations": "listed without an annotation; counts as showing nothing",
+    "repeated_annotations": "the same annotation more than once; it counts once",
+    "crowd_regions": "regions marked as a crowd; each counts as one thing",
+    "boxes_clipped": "boxes that leave the frame; they end at its border now",
+    "boxes_dropped": "boxes outside the frame or without a size; the others are kept",
+    "boxes_unread": "boxes that cannot be used beside a mask; the mask is",
+    "white_masks": "a mask of 0 and 255 alone, taken for class 1, while other masks number their "
+    "classes; write the number of the class",
 }
 _DUPLICATES = {
     "near_duplicates_across_splits": "near-duplicate pair(s) stand in different splits, so results "
@@ -59,15 +72,21 @@ def _named(pairs: Sequence[Sequence[str]]) -> str:
     return shown + (", ..." if len(pairs) > FILES_MAX else "")
 
 
-def on_conversions(notes: Mapping[str, Sequence[str]]) -> Iterator[Warning_]:
-    """`notes`: file -> what the decoder noted; one warning for each kind of note."""
+def on_conversions(notes: Mapping[str, Sequence[str]], values: set[int]) -> Iterator[Warning_]:
+    """`notes`: file -> what was noted of it; one warning for each kind of note.
+
+    That a mask is of 0 and 255 is worth a word only where others number their classes: `values`
+    are those that occur.
+    """
     files: dict[str, list[str]] = defaultdict(list)
     for file, said in notes.items():
         for note in said:
             files[note].append(file)
+    if max(values, default=0) < 2 and "unknown_pixels" not in files:
+        files.pop("white_masks", None)
     for note, those in sorted(files.items()):
         shown = ", ".join(those[:FILES_MAX]) + (", ..." if len(those) > FILES_MAX else "")
-        detail = f"{len(those)} image(s) {_NOTES[note]}: {shown}"
+        detail = f"{len(those)} image(s): {NOTES[note]} ({shown})"
         yield remark(note, detail, count=len(those), files=those[:FILES_MAX])
 
 
@@ -87,6 +106,27 @@ def on_splits(cases: Sequence[PackedCase]) -> Iterator[Warning_]:
             "few_subjects",
             f"fewer than {FEW_SUBJECTS} subjects in a part ({counts}): intervals are rough",
         )
+
+
+def on_things(
+    cases: Sequence[PackedCase], labels: Sequence[Sequence[str]], positive: str | None
+) -> Iterator[Warning_]:
+    """What a map task's data set cannot tell: classes that a part lacks, frames without any."""
+    if positive is not None and cases and all(labels):
+        yield remark(
+            "no_negatives",
+            f"every image shows a {positive}: how often there is a false alarm where nothing is "
+            "cannot be measured; add images without one",
+        )
+    seen: dict[str, set[str]] = defaultdict(set)
+    for case, said in zip(cases, labels, strict=True):
+        seen[str(case.split)].update(said)
+    known = {label for said in seen.values() for label in said}
+    for part in ("train", "validation"):
+        missing = sorted(known - seen[part])
+        if missing and seen[part]:
+            shown = ", ".join(missing[:FILES_MAX])
+            yield remark("class_missing", f"the {part} part shows nothing of {shown}", part=part)
 
 
 def per_label(cases: Sequence[PackedCase], labels: Sequence[Sequence[str]]) -> list[dict[str, int]]:

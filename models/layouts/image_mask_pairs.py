@@ -1,4 +1,4 @@
-"""Pairs: `images/` and `masks/` with the same file names; split folders may stand above."""
+"""Pairs: `images/` and `masks/` with the same file names; split folders above or below them."""
 
 from collections import defaultdict
 
@@ -16,6 +16,9 @@ train/images/case-01.jpg
 train/masks/case-01.png
 validation/images/case-02.jpg
 validation/masks/case-02.png
+
+or images/train/case-01.jpg and masks/train/case-01.png; an empty mask shows nothing
+classes.txt           what the numbers in the masks are called ("1 nerve" in a line), if you like
 """
 _SUFFIXES = ("_mask", "_seg")
 _ROLES = {"images": "image", "masks": "mask"}
@@ -41,7 +44,7 @@ def recognise(tree: Tree) -> Found | None:
         pictured, masked = images.get(key, []), masks.get(key, [])
         if len(pictured) == len(masked) == 1:
             files = {"image": pictured[0], "mask": masked[0]}
-            items.append(Item(files, split=split_word(key[0])))
+            items.append(Item(files, split=_split(key)))
         else:
             entries.extend(_unpaired(pictured, masked))
     return Found(tuple(items), tuple(entries))
@@ -55,6 +58,12 @@ def _place(name: str) -> tuple[str, Key] | None:
     if role is None or len(parts) < 2:
         return None
     return role, (split, "/".join(parts[1:]).rsplit(".", 1)[0])
+
+
+def _split(key: Key) -> str | None:
+    """That of the folder above, else of the first below images/."""
+    folder, _, file = key[1].partition("/")
+    return split_word(key[0]) or (split_word(folder) if file else None)
 
 
 def _by_image(

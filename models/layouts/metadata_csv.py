@@ -3,11 +3,12 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from models.door.boxes import BoxesError, read_boxes
 from models.door.member import safe_name
 from models.door.table import Row, read_table
-from models.layout import Found, Item, Layout, Tree, leftover, split_word
+from models.layout import Found, Item, Layout, Outline, Tree, leftover, split_word
 from models.ledger import LedgerEntry, RejectedError, rejected
 
 EXAMPLE = """\
@@ -18,6 +19,7 @@ scans/a.png
 scans/b.png
 
 needed: file_name and one of label, mask (a file), boxes; the rest may be left out
+boxes: x0 y0 x1 y1; x0 y0 x1 y1 or [[x0, y0, x1, y1], ...] in pixels, half-open; []: nothing there
 or one metadata.csv in each of train/ validation/ test/
 """
 NAME = "metadata.csv"
@@ -80,7 +82,8 @@ def _rows(table: str, tree: Tree) -> Iterator[Row]:
             f"{', '.join(_TRUTHS)}",
             table,
         )
-    yield from rows
+    for row in rows:  # a row may break off before its last columns
+        yield {**dict.fromkeys(columns, ""), **row}
 
 
 def _path(base: str, written: str) -> str:
@@ -107,13 +110,28 @@ def _item(file: str, row: Row, base: str, names: frozenset[str]) -> Item:
         files["mask"] = _path(base, row["mask"])
         if files["mask"] not in names:
             raise _RowError("missing_mask", f"the archive does not hold its mask {row['mask']}")
-    return Item(
+    marked = _marked(row) if "boxes" in row else Item({})
+    return replace(
+        marked,
         files=files,
         label=row.get("label") or None,
         subject=row.get("subject") or None,
         split=_split(row.get("split", ""), file),
         spacing_mm=_spacing(row.get("spacing_mm", "")),
     )
+
+
+def _marked(row: Row) -> Item:
+    """What a row says of boxes; an empty cell says nothing beside a mask, else that none are."""
+    written = row["boxes"]
+    if not written:
+        empty = None if row.get("mask") else ()
+        return Item({}, outlines=empty, notes=() if row.get("mask") else ("empty_boxes",))
+    try:
+        boxes = read_boxes(written)
+    except BoxesError as error:
+        return Item({}, flaw=("bad_box", str(error)))
+    return Item({}, outlines=tuple(Outline(box=box) for box in boxes))
 
 
 def _split(written: str, file: str) -> str | None:

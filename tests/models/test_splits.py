@@ -166,6 +166,27 @@ def test_the_floor_of_maps_is_five_subjects() -> None:
     assert floor_problems(split(a=4), "map") == ["4 subjects; at least 5 are needed"]
 
 
+def test_the_floor_of_maps_needs_something_to_find_in_train_and_validation() -> None:
+    rows = [SplitRow(f"c{k}", f"s{k}", "polyp" if k < 2 else None, "train") for k in range(6)]
+    rows += [SplitRow("v", "v", None, "validation"), SplitRow("t", "t", None, "test")]
+    assert floor_problems(Manifest(tuple(rows)), "map") == [
+        "the validation part shows nothing that could be found: every truth in it is empty"
+    ]
+    rows[6] = SplitRow("v", "v", "polyp", "validation")
+    assert floor_problems(Manifest(tuple(rows)), "map") == []
+
+
+def test_a_case_that_shows_two_classes_counts_for_both() -> None:
+    rows = [SplitRow(f"c{k}", f"s{k}", "a + b" if k % 10 == 0 else "a") for k in range(100)]
+    found, _ = assign(rows)
+    assert Counter(found.values()) == {"train": 70, "validation": 15, "test": 15}
+    of_both = Counter(found[row.case_id] for row in rows if row.label == "a + b")
+    assert set(of_both) == {"train", "validation", "test"}
+    kept = subset(rows, 0.1)
+    assert len(kept) == 10
+    assert any(row.label == "a + b" for row in rows if row.case_id in kept)
+
+
 def test_a_part_that_could_rank_nothing_is_named() -> None:
     rows = [SplitRow(f"a{k}", f"a{k}", "a", "train") for k in range(10)]
     rows += [SplitRow(f"b{k}", f"b{k}", "b", "validation") for k in range(10)]

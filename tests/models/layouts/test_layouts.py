@@ -1,33 +1,14 @@
 """Each layout recognises its own tree and no other, and says what became of every file."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from models.discovery import layouts
-from models.layout import Found, Item, Tree
+from models.layout import Item, Outline
 from models.ledger import RejectedError
 from tests.models.ingest.uploads import table
-
-
-def tree(files: Mapping[str, bytes] | list[str]) -> Tree:
-    held = files if isinstance(files, Mapping) else dict.fromkeys(files, b"")
-    return Tree(list(held), held.__getitem__)
-
-
-def found(layout: str, files: Mapping[str, bytes] | list[str]) -> Found:
-    result = layouts()[layout].recognise(tree(files))
-    assert result is not None
-    return result
-
-
-def not_found(layout: str, files: Mapping[str, bytes] | list[str]) -> bool:
-    return layouts()[layout].recognise(tree(files)) is None
-
-
-def fates(result: Found) -> dict[str, tuple[str, str | None]]:
-    return {entry.file: (entry.fate, entry.code) for entry in result.entries}
+from tests.models.layouts.trees import fates, found, not_found
 
 
 @pytest.mark.parametrize("layout", sorted(layouts()))
@@ -95,6 +76,16 @@ def test_pairs_may_stand_below_split_folders() -> None:
         "train",
         "validation",
     ]
+
+
+def test_pairs_may_hold_split_folders() -> None:
+    names = ["images/train/1.jpg", "masks/train/1.png", "images/val/s/2.jpg", "masks/val/s/2.png",
+             "images/test.jpg", "masks/test.png"]  # fmt: skip
+    assert {item.files["image"]: item.split for item in found("image_mask_pairs", names).items} == {
+        "images/train/1.jpg": "train",
+        "images/val/s/2.jpg": "validation",
+        "images/test.jpg": None,
+    }
 
 
 def test_what_has_no_partner_is_named() -> None:
@@ -183,6 +174,54 @@ def test_a_mask_is_a_file_of_the_archive() -> None:
     assert fates(result) == {"metadata.csv": ("used", None)}
     lost = found("metadata_csv", sheet(("s/a.png", "s/c.png"), columns=columns))
     assert fates(lost)["s/a.png"] == ("excluded", "missing_mask")
+
+
+@pytest.mark.parametrize(
+    ("mask", "boxes", "expected"),
+    [
+        (
+            "",
+            "1 2 3 4; 5 6 7 8",
+            {"outlines": (Outline(box=(1, 2, 3, 4)), Outline(box=(5, 6, 7, 8)))},
+        ),
+        ("", "[[1, 2, 3, 4]]", {"outlines": (Outline(box=(1, 2, 3, 4)),)}),
+        ("", "[]", {"outlines": ()}),
+        ("", "", {"outlines": (), "notes": ("empty_boxes",)}),
+        ("s/b.png", "", {}),
+        ("s/b.png", "1 2 3 4", {"outlines": (Outline(box=(1, 2, 3, 4)),)}),
+    ],
+)
+def test_a_row_gives_a_mask_or_boxes_or_both(
+    mask: str, boxes: str, expected: dict[str, object]
+) -> None:
+    quoted = f'"{boxes}"' if boxes.startswith("[") else boxes
+    columns = ("file_name", "mask", "boxes")
+    (item,) = found("metadata_csv", sheet(("s/a.png", mask, quoted), columns=columns)).items
+    files = {"image": "s/a.png"} | ({"mask": mask} if mask else {})
+    assert item == replace(Item(files), **expected)  # type: ignore[arg-type]
+
+
+def test_a_row_that_breaks_off_before_its_boxes_has_an_empty_cell() -> None:
+    columns = ("file_name", "boxes")
+    assert found("metadata_csv", sheet(("s/a.png",), columns=columns)).items[0].outlines == ()
+
+
+def test_boxes_that_cannot_be_read_are_a_flaw_that_a_class_task_does_not_mind() -> None:
+    columns = ("file_name", "label", "boxes")
+    (item,) = found("metadata_csv", sheet(("s/a.png", "x", "9 9 1 1"), columns=columns)).items
+    assert (item.label, item.outlines) == ("x", None)
+    assert item.flaw is not None and item.flaw[0] == "bad_box"
+
+
+def test_a_table_in_a_split_folder_finds_its_masks_there() -> None:
+    files = {
+        "train/metadata.csv": table(("file_name", "mask"), ("i/a.png", "m/a.png")),
+        "train/i/a.png": b"",
+        "train/m/a.png": b"",
+    }
+    assert found("metadata_csv", files).items == (
+        Item({"image": "train/i/a.png", "mask": "train/m/a.png"}, split="train"),
+    )
 
 
 def test_a_table_in_a_split_folder_speaks_of_that_folder() -> None:
