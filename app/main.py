@@ -15,6 +15,7 @@ from app.auth import keyring
 from app.datasets import routes as datasets
 from app.documentation import add_pages, describe
 from app.gate import Gate
+from app.head import Head
 from app.health import routes as health
 from app.keys import routes as keys
 from app.observe import Observe, configure_logs
@@ -59,6 +60,7 @@ def create_app() -> FastAPI:
     add_pages(app)
     describe(app)
     # The last one added is the outermost.
+    app.add_middleware(Head)
     app.add_middleware(Gate, keyring=keyring, rate_per_s=settings().rate_per_s)
     app.add_middleware(Observe)
     return app

@@ -39,6 +39,17 @@ class Settings(BaseSettings):
     unpacked_max_bytes: int = Field(100 * 2**30, gt=0, description="Largest archive, unpacked")
     members_max: int = Field(1_000_000, gt=0, description="Most files in an archive")
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image, width x height")
+    video_max_s: float = Field(3 * 3600, gt=0, description="Longest video, seconds of film")
+    video_frame_max_pixels: int = Field(
+        4096 * 2304, gt=0, description="Largest frame of a video, width x height"
+    )
+    video_frames_max: int = Field(60_000, gt=0, description="Most frames read of one video")
+    video_memory_bytes: int = Field(
+        2 * 2**30, ge=2**29, description="Memory that the decoder of a video may take"
+    )
+    outputs_kept_s: float = Field(
+        30 * 86_400, gt=0, description="How long pictures and films of predictions are kept"
+    )
     disk_floor_bytes: int = Field(1 * 2**30, ge=0, description="Free disk below which uploads stop")
     cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Disk for patch sets and caches")
     threads: int = Field(0, ge=0, description="Threads of a tuning lane; 0: all cores")

@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[Work, ...]] = {  # folder in the scratch folder -> whose 
     "checks": (Dataset,),
     "runs": (Run,),
     "finishes": (Finish, Registration),
+    "videos": (Prediction,),
 }
 
 
@@ -81,12 +82,13 @@ def _at_work(session: Session, table: Work, row_id: str, attempt: str) -> bool:
 
 
 def sweep_objects() -> None:
-    """Objects that no row needs: uploads once checked, inputs once answered, checkpoints of runs
-    that have ended.
+    """Objects that no row needs: uploads once checked, inputs once answered, pictures and films of
+    predictions once they are old, checkpoints of runs that have ended.
     """
     for prefix, needed in (
         ("uploads/", _upload_needed),
         ("inputs/", _input_needed),
+        ("outputs/", _output_needed),
         ("checkpoints/", _checkpoint_needed),
     ):
         for name in _unneeded(prefix, needed):
@@ -115,6 +117,16 @@ def _input_needed(session: Session, name: str) -> bool:
         Prediction.id == name.split("/")[1], Prediction.state.in_(("queued", "running"))
     )
     return _young(name) or session.scalar(waits) is not None
+
+
+def _output_needed(session: Session, name: str) -> bool:
+    """What the row points to, as long as it is kept; of a row in work all of it, for a day."""
+    row = session.get(Prediction, name.split("/")[1])
+    if row is None or row.state not in ENDED:
+        return _young(name)
+    kept = timedelta(seconds=settings().outputs_kept_s)
+    named = {facts["object"] for facts in (row.outputs or {}).values()}
+    return name in named and now() - row.created_at < kept
 
 
 def _checkpoint_needed(session: Session, name: str) -> bool:

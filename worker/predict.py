@@ -1,7 +1,13 @@
-"""The predict job: one queued prediction, answered by the very code that answers a request."""
+"""The predict job: queued predictions, answered by the very code that answers a request.
+
+An image is answered here; a video has a process of its own (worker.video), one at a time, so that
+images never wait behind it.
+"""
 
 import logging
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -21,6 +27,9 @@ from worker.failures import failure_of
 
 log = logging.getLogger(__name__)
 
+VIDEO = "worker.video"
+_video = threading.Lock()  # held while one is in work
+
 
 @queue.task(name="layertune.predict")  # type: ignore[untyped-decorator]  # Celery has no types
 def predict_bell(row_id: str) -> None:
@@ -30,23 +39,45 @@ def predict_bell(row_id: str) -> None:
 def predict(prediction_id: str | None) -> None:
     """Answers predictions until none waits: bells that rang while the hands were full are lost."""
     while prediction_id is not None and not stopping.is_set():
-        predict_one(prediction_id)
         with reading() as session:
-            prediction_id = work.longest_waiting(session, Prediction)
+            row = session.get(Prediction, prediction_id)
+        if row is not None and row.video:
+            if not _watch(row):
+                return  # it was lost: it has its own time to be tried again
+        elif row is not None:
+            predict_one(prediction_id, jobs.worker_name, stopping)
+        with reading() as session:
+            prediction_id = _next(session)
 
 
-def predict_one(prediction_id: str) -> None:
+def _next(session: Session) -> str | None:
+    """Images first: they take milliseconds. A video only if none is in work."""
+    image = work.longest_waiting_prediction(session, video=False)
+    if image is not None or _video.locked():
+        return image
+    return work.longest_waiting_prediction(session, video=True)
+
+
+def _watch(row: Prediction) -> bool:
+    """Tends the process of one video, unless one is in work; False if it ended badly."""
+    if row.state != "queued" or not _video.acquire(blocking=False):
+        return True
+    try:
+        return jobs.tend(VIDEO, row.id) == 0
+    finally:
+        _video.release()
+
+
+def predict_one(prediction_id: str, owner: str, stop: threading.Event) -> None:
     """Claims a prediction, if it still waits, and ends its row one way or the other."""
     with writing() as session:
         if session.get(Prediction, prediction_id) is None:
             return
-        attempt = lifecycle.claim(
-            session, Prediction, prediction_id, jobs.worker_name, settings().lease_s
-        )
+        attempt = lifecycle.claim(session, Prediction, prediction_id, owner, settings().lease_s)
     if attempt is None:
         return
     try:
-        ended = _run(prediction_id, attempt)
+        ended = _run(prediction_id, attempt, stop)
         if ended is not None:
             patiently(ended)
     except LeaseLostError:
@@ -55,14 +86,20 @@ def predict_one(prediction_id: str) -> None:
         log.exception("%s: left to its lease", prediction_id)
 
 
-def _run(prediction_id: str, attempt: int) -> Callable[[Session], None] | None:
+def _run(
+    prediction_id: str, attempt: int, stop: threading.Event
+) -> Callable[[Session], None] | None:
     """Answers it; what is to be written if that did not end its row."""
     row = Prediction, prediction_id, attempt
     try:
-        lease = Lease(*row, stopping)
+        lease = Lease(*row, stop, wish=lambda session: service.wish(session, prediction_id))
         service.run_queued(prediction_id, attempt, lease.tick)
-    except InterruptedWork:
-        return lambda session: lifecycle.release(session, *row)
+    except InterruptedWork as wished:
+        if wished.reason != "cancelled":
+            return lambda session: lifecycle.release(session, *row)
+        patiently(lambda session: service.stopped(session, prediction_id, attempt))
+        with suppress(AwayError):  # the broom takes what is left
+            service.discard_input(prediction_id)
     except AwayError as error:
         log.warning("%s: %s; it waits", prediction_id, error)
         return lambda session: put_off(session, *row)

@@ -54,6 +54,12 @@ def overdue(session: Session, table: Work, rung_before_s: float) -> list[str]:
     return list(session.scalars(free))
 
 
-def longest_waiting(session: Session, table: type[Dataset] | type[Prediction]) -> str | None:
-    """The data set or prediction that has waited longest."""
+def longest_waiting(session: Session, table: type[Dataset]) -> str | None:
+    """The data set that has waited longest."""
     return session.scalars(select(table.id).where(_free(table)).order_by(table.id)).first()
+
+
+def longest_waiting_prediction(session: Session, *, video: bool) -> str | None:
+    """The image, or the video, that has waited longest for its answer."""
+    waiting = select(Prediction.id).where(_free(Prediction), Prediction.video == video)
+    return session.scalars(waiting.order_by(Prediction.id)).first()

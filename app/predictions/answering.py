@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.settings import settings
 from models.case import Pixels
 from models.findings import OperatingPoint
 from models.imaging import frames
+from models.imaging.video import kinds
 from models.inference.predict import ALL, Answer, labels_of, predict
 from models.pictures import finding_picture
 from models.task import Task
@@ -62,22 +63,15 @@ def encode(envelope: dict[str, Any]) -> bytes:
     return json.dumps(envelope, separators=(",", ":"), allow_nan=False, default=float).encode()
 
 
-def _mp4(head: bytes) -> bool:
-    return head[4:8] == b"ftyp"
-
-
-def _avi(head: bytes) -> bool:
-    return head[:4] == b"RIFF" and head[8:12] == b"AVI "
-
-
 KINDS: dict[str, Callable[[bytes], bool]] = {
     "a DICOM file": lambda head: head[128:132] == b"DICM",
     "a zip archive": lambda head: head.startswith(b"PK\x03\x04"),
     "a gzip file": lambda head: head.startswith(b"\x1f\x8b"),
     "a PDF": lambda head: head.startswith(b"%PDF"),
-    "a Matroska video": lambda head: head.startswith(b"\x1a\x45\xdf\xa3"),
-    "an MP4 video": _mp4,
-    "an AVI video": _avi,
+    "a HEIF image": kinds.still,
+    "a Matroska video": lambda head: kinds.container_of(head) == "matroska",
+    "an MP4 video": lambda head: kinds.container_of(head) == "mov",
+    "an AVI video": lambda head: kinds.container_of(head) == "avi",
 }
 
 
@@ -108,39 +102,51 @@ def answer(asked: Asked, data: bytes) -> Answered:
     found = predict(
         asked.task, serving.network(), serving.card, pixels, point, asked.options.spacing_mm
     )
-    envelope = {
+    seen = {"width": width, "height": height, "sha256": hashlib.sha256(data).hexdigest()}
+    shown = point_shown(found.point, asked.options.operating_point)
+    changed = [
+        {"code": note, "detail": f"changed before it was read: {note.replace('_', ' ')}"}
+        for note in notes
+    ]
+    unused = [(name, "an image has no frames to choose from") for name in asked.options.of_videos]
+    warnings = changed + remarks(asked, unused)
+    return Answered(enveloped(asked, shown, seen, warnings, asdict(found.finding)), pixels, found)
+
+
+def enveloped(
+    asked: Asked, point: dict[str, Any], seen: dict[str, Any], warnings: list[dict[str, str]],
+    finding: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """The reply around a finding, of an image and of a video alike."""
+    return {
         "prediction_id": asked.id,
         "state": "succeeded",
         "task": asked.task.name,
-        "model": model_of(serving),
-        "operating_point": _point(found.point, asked.options.operating_point),
-        "input": {"width": width, "height": height, "sha256": hashlib.sha256(data).hexdigest()},
+        "model": model_of(asked.serving),
+        "operating_point": point,
+        "input": seen,
         "intended_use": INTENDED_USE,
-        "warnings": _warnings(notes, asked.options),
+        "warnings": warnings,
         "milliseconds": round((time.perf_counter() - asked.begun) * 1e3, 2),
-        "finding": asdict(found.finding),
+        "finding": finding,
     }
-    return Answered(envelope, pixels, found)
 
 
 def model_of(serving: Serving) -> dict[str, Any]:
     return {"id": serving.model_id, "digest": serving.digest, "arm": serving.card.get("arm")}
 
 
-def _point(point: OperatingPoint | None, wanted: str | None) -> dict[str, Any]:
+def point_shown(point: OperatingPoint | None, wanted: str | None) -> dict[str, Any]:
     shown = point or OperatingPoint(name=ALL if wanted == ALL else HIGHEST, threshold=None)
     return shown.record()
 
 
-def _warnings(notes: tuple[str, ...], options: Options) -> list[dict[str, str]]:
-    found = [
-        {"code": note, "detail": f"changed before it was read: {note.replace('_', ' ')}"}
-        for note in notes
-    ]
-    if options.roi_px is not None:
-        detail = "roi_px has no part in this task, which looks at the whole image"
-        found.append({"code": "roi_not_used", "detail": detail})
-    return found
+def remarks(asked: Asked, unused: Sequence[tuple[str, str]] = ()) -> list[dict[str, str]]:
+    """Options that had no part in the answer, and why."""
+    found = list(unused)
+    if asked.options.roi_px is not None:
+        found.insert(0, ("roi", "roi_px has no part in this task, which looks at the whole image"))
+    return [{"code": f"{name}_not_used", "detail": why} for name, why in found]
 
 
 def failure_of(problem: Problem) -> dict[str, str]:

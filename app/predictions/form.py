@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from app.disk import check_floor
 from app.errors import BadRequest, TooLarge, Unprocessable
 from app.multipart import Form, Wanted, check_head, receive
 from app.storage import Sink
@@ -14,7 +15,9 @@ MEMORY_MAX_BYTES = 32 << 20  # a form up to this size never touches storage
 HEADERS_MAX_BYTES = 8192  # of one part
 FIELD_MAX_BYTES = 256
 FILE = "file"
-FIELDS = ("deployment", "model_id", "operating_point", "spacing_mm", "roi_px")
+FIELDS = (
+    "deployment", "model_id", "operating_point", "spacing_mm", "roi_px", "stride", "annotated",
+)  # fmt: skip
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 _DISPOSITION = re.compile(rb"^content-disposition:\s*form-data\s*", re.IGNORECASE | re.MULTILINE)
@@ -47,7 +50,7 @@ async def take(
     streaming-form-data reads 0.1 MB per millisecond here, which a small image cannot afford
     (DESIGN, trap 13): forms that fit in memory are searched for their boundary instead.
     """
-    wanted = Wanted(file=FILE, fields=FIELDS, max_bytes=max_bytes)
+    wanted = Wanted(file=FILE, fields=FIELDS, max_bytes=max_bytes, check_disk=check_floor)
     check_head(headers, wanted)
     length = headers.get("content-length", "")
     if not length.isdigit() or int(length) > MEMORY_MAX_BYTES:

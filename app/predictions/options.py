@@ -9,17 +9,31 @@ from app.text import is_line
 
 NAME_MAX = 128
 SPACING_MAX_MM = 100.0
+STRIDE_MAX = 10_000
+YES, NO = ("true", "1", "yes"), ("false", "0", "no")
 
 
 @dataclass(frozen=True)
 class Options:
-    """`spacing_mm` is (row, column); `roi_px` half-open x0, y0, x1, y1 in the oriented image."""
+    """`spacing_mm` is (row, column); `roi_px` half-open x0, y0, x1, y1 in the oriented image.
+
+    For videos: every `stride`-th frame is read (None: about five of a second), and `annotated`
+    asks for a film with the finding drawn into it.
+    """
 
     deployment: str | None = None
     model_id: str | None = None
     operating_point: str | None = None
     spacing_mm: tuple[float, float] | None = None
     roi_px: tuple[int, int, int, int] | None = None
+    stride: int | None = None
+    annotated: bool = False
+
+    @property
+    def of_videos(self) -> tuple[str, ...]:
+        """Those given that only a video has a use for."""
+        given = {"stride": self.stride is not None, "annotated": self.annotated}
+        return tuple(name for name, there in given.items() if there)
 
     def check_roi(self, width: int, height: int) -> None:
         """Raises Unprocessable if the region is not inside the image."""
@@ -43,7 +57,22 @@ def options(fields: Mapping[str, str]) -> Options:
         operating_point=given.get("operating_point"),
         spacing_mm=_spacing(given["spacing_mm"]) if "spacing_mm" in given else None,
         roi_px=_roi(given["roi_px"]) if "roi_px" in given else None,
+        stride=_stride(given["stride"]) if "stride" in given else None,
+        annotated=_annotated(given.get("annotated", NO[0])),
     )
+
+
+def _stride(text: str) -> int:
+    found = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+    if not 1 <= found <= STRIDE_MAX:
+        raise invalid("stride", f"a whole number from 1 (every frame) to {STRIDE_MAX}")
+    return found
+
+
+def _annotated(text: str) -> bool:
+    if text.lower() not in (*YES, *NO):
+        raise invalid("annotated", "true or false")
+    return text.lower() in YES
 
 
 def _spacing(text: str) -> tuple[float, float]:

@@ -27,6 +27,11 @@ def object_name(prediction_id: str) -> str:
     return f"inputs/{prediction_id}"
 
 
+def output_name(prediction_id: str, attempt: int, name: str) -> str:
+    """Where a picture or a film of a prediction lies; each attempt writes its own."""
+    return f"outputs/{prediction_id}/{attempt}/{name}"
+
+
 def entry(call: Call, answered: Answered) -> Entry:
     """The rows of a prediction that was answered at once."""
     values = {"state": "succeeded", "upload": None, "reply": answered.envelope}
@@ -56,19 +61,31 @@ def _options(asked: Asked) -> Json:
 
 
 def audit(call: Call, status: int) -> Json:
+    action = f"predict_{call.asked.task.name}"
+    return audited(call.caller, action, call.asked.id, status, call.request_id)
+
+
+def audited(caller: Caller, action: str, resource: str, status: int, request_id: str) -> Json:
     return {
         "at": now(),
-        "workspace": call.caller.workspace,
-        "key_id": call.caller.key_id,
-        "action": f"predict_{call.asked.task.name}",
-        "resource": call.asked.id,
+        "workspace": caller.workspace,
+        "key_id": caller.key_id,
+        "action": action,
+        "resource": resource,
         "status": status,
-        "request_id": call.request_id,
+        "request_id": request_id,
     }
 
 
+def kept(row: Mapping[str, Any], reply: Mapping[str, Any]) -> Json:
+    """A reply as the resource that it has become: `row` has the columns of who made it and when."""
+    at = row["created_at"].isoformat().replace("+00:00", "Z")
+    made = {"id": row["id"], "created_at": at, "created_by": row["created_by"]}
+    return {**made, **reply}
+
+
 def unanswered(found: Prediction, model: Mapping[str, Any] | None) -> Json:
-    """The envelope of a prediction that has no finding: not yet, or it failed."""
+    """The resource of a prediction that has no finding: not yet, or none will come."""
     envelope: Json = {
         "prediction_id": found.id,
         "state": found.state,
@@ -80,5 +97,8 @@ def unanswered(found: Prediction, model: Mapping[str, Any] | None) -> Json:
         "warnings": [],
         "milliseconds": None,
         "finding": None,
+        "progress": found.progress if found.state == "running" else None,
     }
-    return envelope if found.failure is None else {**envelope, "failure": found.failure}
+    if found.failure is not None:
+        envelope["failure"] = found.failure
+    return kept(vars(found), envelope)

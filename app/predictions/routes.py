@@ -8,25 +8,22 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from app.deps import Caller, Clinician, Viewer
+from app.deps import Caller, Clinician
 from app.errors import NotFound, Unprocessable
-from app.predictions import records, schemas, service
+from app.predictions import kept_routes, records, schemas, service
 from app.predictions.answering import Answered, Asked, encode
 from app.predictions.form import Taken, take
 from app.predictions.journal import journal
 from app.predictions.options import options
 from app.predictions.records import Call
 from app.predictions.serving import resolved
-from app.replies import respond
 from app.settings import settings
 from models.task import Task
 
-WAIT_MAX_S = 60.0
-POLL_S = (0.05, 0.5)  # first and longest pause between two looks at a row
 KEY_MAX = 255  # characters of an Idempotency-Key
 _QUALITY = re.compile(r"[0-9](\.[0-9]{0,3})?")  # RFC 9110's weight
 Result = TypeVar("Result")
@@ -71,7 +68,7 @@ def prefers_async(prefer: str) -> bool:
 
 
 async def _predict(task: Task, request: Request, caller: Caller) -> Response:
-    """Answers one image. The key was checked before a byte of the body is read (app.gate)."""
+    """Answers one image, or promises to answer. The key was checked before the body (app.gate)."""
     begun = time.perf_counter()
     prediction_id = service.new_id()
     headers, workspace = request.headers, caller.workspace
@@ -85,10 +82,12 @@ async def _predict(task: Task, request: Request, caller: Caller) -> Response:
             serving = await _in_thread(service.resolve, workspace, task.name, wished)
         asked = Asked(prediction_id, task, wished, serving, begun)
         call = Call(caller, request.state.request_id, asked, key)
-        if prefers_async(headers.get("prefer", "")):
-            reply = await _in_thread(service.enqueue, call, taken)
+        preferred = prefers_async(headers.get("prefer", ""))
+        video = await _video(task, prediction_id, taken)
+        if preferred or video:
+            reply = await _in_thread(partial(service.enqueue, video=video), call, taken)
             keep()
-            return _accepted(reply)
+            return _accepted(reply, preferred=preferred)
         if call.key is not None:
             return _repeatable(await _in_thread(service.answer_once, call, taken))
         picture = wants_picture(headers.get("accept", ""))
@@ -97,6 +96,13 @@ async def _predict(task: Task, request: Request, caller: Caller) -> Response:
     if not journal.put(entry):
         await asyncio.to_thread(journal.put_waiting, entry)
     return _sent(prediction_id, body, picture)
+
+
+async def _video(task: Task, prediction_id: str, taken: Taken) -> bool:
+    """Told from memory at once; what was streamed away is looked at in a thread."""
+    if taken.data is not None:
+        return service.is_video(task, prediction_id, taken)
+    return await _in_thread(service.is_video, task, prediction_id, taken)
 
 
 def _answer(asked: Asked, taken: Taken, picture: bool) -> tuple[Answered, bytes]:
@@ -110,8 +116,10 @@ def _sent(prediction_id: str, body: bytes, picture: bool) -> Response:
     return Response(body, media_type=kind, headers=headers)
 
 
-def _accepted(reply: service.Reply) -> Response:
-    headers = {"Location": reply.location or "", "Preference-Applied": "respond-async"}
+def _accepted(reply: service.Reply, *, preferred: bool = True) -> Response:
+    headers = {"Location": reply.location or ""}
+    if preferred:
+        headers["Preference-Applied"] = "respond-async"
     return Response(encode(reply.body), reply.status, headers, "application/json")
 
 
@@ -130,26 +138,6 @@ def _endpoint(task: Task) -> Endpoint:
         return await _predict(task, request, caller)
 
     return predict
-
-
-async def get_prediction(
-    request: Request,
-    caller: Viewer,
-    prediction_id: Annotated[str, Path(max_length=64)],
-    wait_s: Annotated[
-        float, Query(ge=0, le=WAIT_MAX_S, description="Answers when it has ended, or after so long")
-    ] = 0.0,
-) -> Response:
-    """A prediction by its id, in the envelope of its first reply, with its state."""
-    until = time.monotonic() + wait_s
-    pause = POLL_S[0]
-    while True:
-        kept = await asyncio.to_thread(service.get, caller.workspace, prediction_id)
-        left = until - time.monotonic()
-        if kept.state not in service.WAITING or left <= 0 or await request.is_disconnected():
-            return respond(request, kept.envelope)
-        await asyncio.sleep(min(pause, left))
-        pause = min(pause * 2, POLL_S[1])
 
 
 def make_router(tasks: Sequence[Task]) -> APIRouter:
@@ -172,13 +160,5 @@ def make_router(tasks: Sequence[Task]) -> APIRouter:
     async def predict_unknown(task: str) -> None:
         raise NotFound(f"there is no task {task[:64]!r}; there are {known}", code="unknown_task")
 
-    router.add_api_route(
-        "/v1/predictions/{prediction_id}",
-        get_prediction,
-        methods=["GET"],
-        operation_id="get_prediction",
-        summary="A prediction by its id",
-        response_model=schemas.Envelope,
-        responses=schemas.NO_PREDICTION,
-    )
+    router.include_router(kept_routes.make_router(tasks))
     return router

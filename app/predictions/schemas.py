@@ -1,14 +1,17 @@
 """The replies of predictions, one typed model per task, and the form that asks for one."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
 from app.answers import problems
-from app.predictions.options import SPACING_MAX_MM
-from models.findings import ClassFinding
+from app.predictions import examples
+from app.predictions.options import SPACING_MAX_MM, STRIDE_MAX
 from models.task import Task
 
+MADE = {"id": "prd_01k9…", "created_at": "2026-11-24T08:00:00Z", "created_by": "key_01k9…"}
 MODEL = {"id": "mdl_01k9…", "digest": "sha256:5f2c…", "arm": "depth:6"}
 POINT = {
     "name": "fpr=0.10", "threshold": 0.41, "sensitivity": 0.93, "specificity": 0.9,
@@ -42,9 +45,24 @@ class Point(BaseModel):
 
 
 class Input(BaseModel):
+    """The file as it came; the fields from `frames` on are those of a video."""
+
     width: int = Field(ge=1)
     height: int = Field(ge=1)
     sha256: str
+    frames: int | None = Field(None, ge=0, description="In the file, read or not")
+    duration_s: float | None = Field(None, ge=0)
+    fps: float | None = Field(None, gt=0, description="Frames per second on the mean")
+    container: str | None = None
+    codec: str | None = None
+
+
+class Progress(BaseModel):
+    """How far a worker is, while it has a video."""
+
+    stage: Literal["reading", "annotating", "storing"]
+    done: int = Field(ge=0, description="Frames")
+    total: int | None = Field(ge=0, description="Null where the file does not say it")
 
 
 class Remark(BaseModel):
@@ -56,7 +74,7 @@ class Envelope(BaseModel):
     """What every prediction's reply holds around its finding; null where there is none yet."""
 
     prediction_id: str
-    state: Literal["queued", "running", "succeeded", "failed"]
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     task: str
     model: ModelRef | None
     operating_point: Point | None
@@ -68,6 +86,17 @@ class Envelope(BaseModel):
     failure: Remark | None = None
 
 
+class Resource(Envelope):
+    """A prediction as it is kept. The finding of a video has, beside a summary, every frame that
+    was read: without its mask, which an image of that frame alone would be answered with.
+    """
+
+    id: str
+    created_at: datetime
+    created_by: str
+    progress: Progress | None = None
+
+
 def reply_of(task: Task) -> type[BaseModel]:
     """The envelope whose finding has the type that the task declares."""
     name = "".join(word.capitalize() for word in task.name.split("_")) + "Prediction"
@@ -75,18 +104,56 @@ def reply_of(task: Task) -> type[BaseModel]:
 
 
 def example(task: Task) -> dict[str, Any]:
-    """A reply as the documentation shows it; the finding only where its type is known here."""
-    reply: dict[str, Any] = {
+    """A reply as the documentation shows it."""
+    return {
         "prediction_id": "prd_01k9…", "state": "succeeded", "task": task.name,
-        "model": MODEL, "operating_point": POINT,
+        "model": MODEL, "operating_point": _point(task),
         "input": {"width": 640, "height": 480, "sha256": "9f86d0…"},
         "intended_use": "research use only", "warnings": [], "milliseconds": 14.2,
+        "finding": examples.finding(task),
     }  # fmt: skip
-    if task.finding is ClassFinding:
-        first, second = (*task.classes, "benign", "malignant")[:2]
-        scores = {first: 0.91, second: 0.09}
-        reply["finding"] = {"label": first, "score": 0.91, "scores": scores}
-    return reply
+
+
+def _point(task: Task) -> dict[str, Any]:
+    """A point of the task with the price that applies, as `OperatingPoint.record` has it."""
+    name = task.points[0] if task.points else "highest_score"
+    shown = {**POINT, "name": name}
+    if name.startswith("fp_per_image"):
+        del shown["specificity"]
+        shown["fp_per_image"] = 0.09
+    return shown
+
+
+def queued(task: Task) -> dict[str, Any]:
+    nothing = dict.fromkeys(("operating_point", "input", "milliseconds", "finding", "progress"))
+    return MADE | example(task) | nothing | {"state": "queued"}
+
+
+def running(task: Task) -> dict[str, Any]:
+    progress = {"stage": "reading", "done": 112, "total": 300}
+    return queued(task) | {"state": "running", "progress": progress}
+
+
+def watched(task: Task) -> dict[str, Any]:
+    """The resource of a video that has been answered for."""
+    seen = {
+        "width": 640, "height": 480, "sha256": "9f86d0…", "frames": 1500, "duration_s": 60.0,
+        "fps": 25.0, "container": "mov", "codec": "h264",
+    }  # fmt: skip
+    found = {"input": seen, "milliseconds": 9120.4, "finding": examples.of_video(task)}
+    return MADE | example(task) | found
+
+
+VIDEO_FIELDS = {
+    "stride": {
+        "type": "integer", "minimum": 1, "maximum": STRIDE_MAX,
+        "description": "Of a video: every n-th frame is read; default: about five of each second",
+    },
+    "annotated": {
+        "type": "boolean", "default": False,
+        "description": "Of a video: also make an mp4 with the finding drawn into it",
+    },
+}  # fmt: skip
 
 
 def form(task: Task) -> dict[str, Any]:
@@ -94,7 +161,13 @@ def form(task: Task) -> dict[str, Any]:
     points = ", ".join(f"`{point}`" for point in (*task.points, "all"))
     text = {"type": "string", "maxLength": 128}
     properties = {
-        "file": {"type": "string", "format": "binary", "description": "One image"},
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "One image, or a video (mp4, mov, avi, mkv, webm) with its finding later"
+            if task.video
+            else "One image",
+        },
         "deployment": text | {"description": f"Name of a deployment; default `{task.name}`"},
         "model_id": text | {"description": "A model to ask instead of a deployment"},
         "operating_point": text
@@ -102,6 +175,8 @@ def form(task: Task) -> dict[str, Any]:
         "spacing_mm": text | {"description": f"mm per pixel, or row,column; to {SPACING_MAX_MM:g}"},
         "roi_px": text | {"description": "`x0,y0,x1,y1`, half-open, in the oriented image"},
     }
+    if task.video:
+        properties |= VIDEO_FIELDS
     schema = {"type": "object", "required": ["file"], "properties": properties}
     shown = {"deployment": task.name, "spacing_mm": "0.06"}
     content = {"multipart/form-data": {"schema": schema, "example": shown}}
@@ -119,7 +194,17 @@ HEADERS = [
     header("Prefer", "`respond-async`: 202 at once, the finding later"),
     header("Idempotency-Key", "The same key with the same form replays the first reply, as JSON"),
 ]
-NO_PREDICTION = problems({(404, "not_found"): "there is no prediction prd_01k9… in your workspace"})
+NO_PREDICTION = {(404, "not_found"): "there is no prediction prd_01k9… in your workspace"}
+NO_OUTPUT = {
+    **NO_PREDICTION,
+    (404, "not_ready"): "it is running: there is nothing to show before it has succeeded",
+    (404, "not_made"): "no annotated film was asked for: send the video again with annotated=true",
+    (
+        404,
+        "not_a_video",
+    ): "it is of an image: send that again with Accept: image/png for its picture",
+    (404, "no_longer_kept"): "it is no longer kept: send the video again",
+}
 PROBLEMS = problems(
     {
         (400, "malformed_form"): "the multipart body is broken or ends too early",
@@ -135,19 +220,26 @@ PROBLEMS = problems(
 
 def responses(task: Task) -> dict[int | str, dict[str, Any]]:
     """The replies beside the typed one: the picture, the promise, the problems."""
-    queued = example(task) | dict.fromkeys(
-        ("operating_point", "input", "milliseconds", "finding")
-    )  # fmt: skip
-    queued["state"] = "queued"
     picture = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
     found: dict[int | str, dict[str, Any]] = {
         200: {"content": {"application/json": {"example": example(task)}, **picture}},
         202: {
-            "model": Envelope, "description": "Queued; ask at Location for the finding",
-            "content": {"application/json": {"example": queued}},
+            "model": Resource, "description": "Queued; ask at Location for the finding",
+            "content": {"application/json": {"example": queued(task)}},
         },
     }  # fmt: skip
     return found | PROBLEMS
+
+
+def of_a_resource(tasks: Sequence[Task], status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Replies of the routes that show a prediction: one of each kind, and the problem."""
+    shown = {"an_image_answered": {"value": MADE | example(tasks[0])}}
+    for task in tasks:
+        if task.video:
+            shown[f"a_video_{task.name}"] = {"value": watched(task)}
+            shown[f"a_video_in_work_{task.name}"] = {"value": running(task)}
+    ok = {"content": {"application/json": {"examples": shown}}}
+    return {status: ok, **problems(NO_PREDICTION)}
 
 
 def operation(task: Task) -> dict[str, Any]:

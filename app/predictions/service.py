@@ -1,36 +1,36 @@
-"""Predictions end to end: answered at once, or queued for a worker and asked for by their id."""
+"""Predictions end to end: answered at once, or queued for a worker who answers them later."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+
+from sqlalchemy.orm import Session
 
 from app import idempotency, ids, queue
 from app.db import lifecycle
 from app.db.session import reading, writing
 from app.db.tables import Audit, Json, Model, Prediction, now
 from app.errors import NotFound, Problem
-from app.predictions import records
-from app.predictions.answering import Answered, Asked, answer, check_kind, failure_of, model_of
+from app.predictions import records, videos
+from app.predictions.answering import (
+    SNIFFED_BYTES,
+    Answered,
+    Asked,
+    answer,
+    check_kind,
+    failure_of,
+    model_of,
+)
 from app.predictions.form import Taken
-from app.predictions.journal import journal
 from app.predictions.options import Options
+from app.predictions.progress import Progress
 from app.predictions.records import ACCEPTED, ANSWERED, Call, object_name
 from app.predictions.serving import Serving, resolved, serving
 from app.storage import Sink, files
 from models import discovery
 from models.findings import OperatingPoint
-
-WAITING = frozenset({"queued", "running"})
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A prediction as `GET` shows it."""
-
-    state: str
-    envelope: Json
+from models.task import Task
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,17 @@ def resolve(workspace: str, task: str, options: Options) -> Serving:
         return resolved.look_up(session, workspace, task, options)
 
 
+def is_video(asked_of: Task, prediction_id: str, taken: Taken) -> bool:
+    """Whether a task that answers for videos was sent one; its first bytes tell."""
+    return asked_of.video and videos.is_video(_head(prediction_id, taken))
+
+
+def _head(prediction_id: str, taken: Taken) -> bytes:
+    if taken.data is not None:
+        return taken.data[:SNIFFED_BYTES]
+    return b"".join(files().open(object_name(prediction_id), 0, SNIFFED_BYTES))
+
+
 def answered(asked: Asked, taken: Taken) -> Answered:
     """One image answered, wherever its bytes lie. Raises a Problem."""
     data = taken.data if taken.data is not None else files().get_bytes(object_name(asked.id))
@@ -93,7 +104,7 @@ def answer_once(call: Call, taken: Taken) -> Reply:
     return Reply(ANSWERED, reply)
 
 
-def enqueue(call: Call, taken: Taken) -> Reply:
+def enqueue(call: Call, taken: Taken, *, video: bool = False) -> Reply:
     """Stores input and row and rings for a worker once they are committed.
 
     Raises a Problem for what could never be answered: it is refused now and not by the job.
@@ -102,10 +113,13 @@ def enqueue(call: Call, taken: Taken) -> Reply:
     if (earlier := _replayed(asking)) is not None:
         return earlier
     asked.serving.point_for(asked.options.operating_point)
+    if not video:
+        check_kind(_head(asked.id, taken), asked.task)
     if taken.data is not None:
-        check_kind(taken.data, asked.task)
         files().put_bytes(object_name(asked.id), taken.data)
-    values = {"state": "queued", "upload": object_name(asked.id), "rung_at": now()}
+    values = {
+        "state": "queued", "upload": object_name(asked.id), "rung_at": now(), "video": video,
+    }  # fmt: skip
     prediction = Prediction(**records.row(call, values))
     reply = records.unanswered(prediction, model_of(asked.serving))
     location = f"/v1/predictions/{asked.id}"
@@ -131,27 +145,6 @@ def _replayed(asking: idempotency.Asked) -> Reply | None:
     return None if earlier is None else Reply(earlier.status, earlier.body, earlier.location)
 
 
-def get(workspace: str, prediction_id: str) -> Kept:
-    """A prediction by its id. Raises NotFound, also for another workspace's."""
-    fresh = journal.find(prediction_id)
-    if fresh is not None and fresh["workspace"] == workspace:
-        return Kept(fresh["state"], fresh["reply"])
-    with reading() as session:
-        row = session.get(Prediction, prediction_id)
-        if row is None or row.workspace != workspace:
-            raise NotFound(f"there is no prediction {prediction_id} in your workspace")
-        if row.reply is not None:
-            return Kept(row.state, row.reply)
-        model = session.get(Model, row.model_id)
-        return Kept(row.state, records.unanswered(row, _model(model)))
-
-
-def _model(model: Model | None) -> dict[str, Any] | None:
-    if model is None:
-        return None
-    return {"id": model.id, "digest": model.digest, "arm": model.card.get("arm")}
-
-
 # ---- the worker's side ----------------------------------------------------------------------
 
 
@@ -167,17 +160,40 @@ def run_queued(prediction_id: str, attempt: int, tick: Callable[[], None]) -> No
     upload = row.upload or object_name(prediction_id)
     tick()
     try:
-        found = answer(_asked(row, begun), files().get_bytes(upload))
-        state, values = "succeeded", {"reply": found.envelope}
+        state, values = "succeeded", _worked(_asked(row, begun), row.video, upload, attempt, tick)
     except Problem as problem:
         state, values = "failed", {"failure": failure_of(problem)}
     except FileNotFoundError:
         detail = "the input is no longer stored; send it again"
         state, values = "failed", {"failure": {"code": "bad_data", "detail": detail}}
     tick()
+    done: Json = {"upload": None, "progress": None, **values}
     with writing() as session:
-        lifecycle.end(session, Prediction, prediction_id, attempt, state, upload=None, **values)
+        lifecycle.end(session, Prediction, prediction_id, attempt, state, **done)
     files().delete(upload)
+
+
+def _worked(asked: Asked, video: bool, upload: str, attempt: int, tick: Callable[[], None]) -> Json:
+    """The columns that hold what was found."""
+    if not video:
+        return {"reply": answer(asked, files().get_bytes(upload)).envelope}
+    progress = Progress(asked.id, attempt)
+    return videos.answer(videos.Claim(asked, attempt, tick, progress), upload)
+
+
+def wish(session: Session, prediction_id: str) -> str | None:
+    """What others want of a claimed prediction: "cancelled", or nothing."""
+    return "cancelled" if lifecycle.cancelled(session, Prediction, prediction_id) else None
+
+
+def stopped(session: Session, prediction_id: str, attempt: int) -> None:
+    """Ends a claimed prediction that was cancelled; its input is of no use any more."""
+    lifecycle.write(session, Prediction, prediction_id, attempt, upload=None, progress=None)
+    lifecycle.end_cancelled(session, Prediction, prediction_id, attempt)
+
+
+def discard_input(prediction_id: str) -> None:
+    files().delete(object_name(prediction_id))
 
 
 def _asked(row: Prediction, begun: float) -> Asked:

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from app import idempotency, ids
+from app import idempotency, ids, ranged
 from app.answers import again, created, problems
 from app.db.session import writing
 from app.deps import (
@@ -24,12 +24,13 @@ from app.deps import (
     record,
 )
 from app.disk import check_floor
-from app.errors import Problem, Unprocessable
+from app.errors import Unprocessable
 from app.idempotency import Asked
 from app.multipart import Form, Wanted, receive
 from app.pages import page
-from app.registry import imports, ranges, schemas, service
-from app.replies import matches, respond
+from app.ranged import Range
+from app.registry import imports, schemas, service
+from app.replies import respond
 from app.storage import Files
 
 router = APIRouter()
@@ -80,12 +81,7 @@ def get_model(request: Request, caller: Viewer, session: ReadSession, model_id: 
     operation_id="get_model_file",
     tags=["models"],
     response_class=StreamingResponse,
-    responses={
-        200: {"content": {"application/octet-stream": {}}, "description": "The whole file"},
-        206: {"content": {"application/octet-stream": {}}, "description": "The range asked for"},
-        304: {"description": "The caller holds this file"},
-        **problems({**MISSING, (416, "range_not_satisfiable"): "the file has 13650432 bytes"}),
-    },
+    responses=ranged.documented("application/octet-stream", MISSING),
 )
 def get_model_file(
     request: Request,
@@ -94,32 +90,13 @@ def get_model_file(
     files: FilesDep,
     model_id: Id,
     name: Annotated[str, Path(max_length=64, examples=["model.onnx"])],
-    wanted_range: Annotated[str | None, Header(alias="Range", max_length=200)] = None,
+    _: Range = None,
 ) -> Response:
     """A file of the model, whole or in part; its ETag is its SHA-256."""
     facts = service.file_of(session, caller.workspace, model_id, name)
-    etag, size = f'"{facts["sha256"]}"', int(facts["bytes"])
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
-    if matches(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers=headers)
-    if request.headers.get("if-range", etag) != etag:
-        wanted_range = None
-    try:
-        span = ranges.asked(wanted_range, size)
-    except ranges.UnsatisfiableError as error:
-        whole = {"Content-Range": f"bytes */{size}"}
-        raise Problem(416, "range_not_satisfiable", str(error), headers=whole) from error
-    start, end = (0, size) if span is None else (span.start, span.end)
-    headers |= {"Content-Length": str(end - start)}
-    headers |= {"Content-Disposition": f'attachment; filename="{name}"'}
-    if span is not None:
-        headers |= {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
-    return StreamingResponse(
-        files.open(facts["object"], start, end),
-        status_code=200 if span is None else 206,
-        headers=headers,
-        media_type=TYPES.get(name, "application/octet-stream"),
-    )
+    disposition = f'attachment; filename="{name}"'
+    kind = TYPES.get(name, "application/octet-stream")
+    return ranged.sent(request, files, facts, kind, disposition)
 
 
 @router.post(

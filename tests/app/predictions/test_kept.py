@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import select
 
 from app.db import lifecycle
 from app.db.session import reading, writing
-from app.db.tables import Audit, Model, Prediction
+from app.db.tables import Audit, Model, Prediction, now
 from app.predictions import service as predictions
 from app.predictions.journal import journal
 from app.storage import files
@@ -22,6 +23,7 @@ def service(service_on_each: Service) -> Service:
 
 
 ASYNC = {"Prefer": "respond-async, wait=5"}
+MADE = ("id", "created_at", "created_by")
 
 
 def claimed(prediction_id: str) -> int:
@@ -38,6 +40,11 @@ def work(prediction_id: str) -> list[int]:
     return ticks
 
 
+def as_sent(kept: Any) -> dict[str, Any]:
+    """A resource without what its first reply, an answer and no resource yet, did not say."""
+    return {name: value for name, value in kept.json().items() if name not in MADE}
+
+
 # ---- at once --------------------------------------------------------------------------------
 
 
@@ -52,7 +59,11 @@ def test_an_answer_is_kept_as_it_was_sent_with_an_audit_row(service: Service) ->
     assert row.upload is None
     assert (audit.action, audit.status) == ("predict_classification", 200)
     assert (audit.key_id, audit.request_id) == (row.created_by, "req_of_mine")
-    assert service.get(row.id).json() == sent
+    kept = service.get(row.id)
+    assert as_sent(kept) == sent
+    assert kept.json()["id"] == row.id
+    assert kept.json()["created_by"] == row.created_by
+    assert datetime.fromisoformat(kept.json()["created_at"]) == row.created_at
 
 
 def test_an_answer_is_found_before_it_is_stored(
@@ -61,7 +72,7 @@ def test_an_answer_is_found_before_it_is_stored(
     sent = service.ask().json()
     with reading() as session:
         assert session.get(Prediction, sent["prediction_id"]) is None
-    assert service.get(sent["prediction_id"]).json() == sent
+    assert as_sent(service.get(sent["prediction_id"])) == sent
     assert service.get(sent["prediction_id"], who="stranger").status_code == 404
 
 
@@ -110,6 +121,9 @@ def test_an_asynchronous_prediction_is_promised_rung_and_answered(service: Servi
     name = promised["prediction_id"]
     assert reply.headers["location"] == f"/v1/predictions/{name}"
     assert (promised["state"], promised["finding"]) == ("queued", None)
+    assert promised["id"] == name
+    assert promised["created_by"].startswith("key_")
+    assert datetime.fromisoformat(promised["created_at"]) <= now()
     assert service.rung == [("predict", name)]
     assert list(files().names("inputs/")) == [f"inputs/{name}"]
     assert service.get(name).json() == promised
@@ -117,7 +131,7 @@ def test_an_asynchronous_prediction_is_promised_rung_and_answered(service: Servi
     assert work(name)
     kept = service.get(name).json()
     assert (kept["state"], kept["finding"]["label"]) == ("succeeded", "green")
-    assert list(kept) == list(service.ask().json())
+    assert list(kept) == [*MADE, *service.ask().json()]
     assert list(files().names("inputs/")) == []
 
 

@@ -1,0 +1,20 @@
+"""`python -m worker.video PREDICTION`: one video answered, in a niced process of its own.
+
+The worker stays with it (worker.jobs.tend): a crash is one loss, silence is the end of its lease.
+What decodes the foreign bytes is a process below this one (models.imaging.video.cell).
+"""
+
+import sys
+
+from worker.predict import predict_one
+from worker.tether import tie
+
+
+def main() -> int:
+    tether = tie("video")
+    predict_one(tether.row_id, tether.owner, tether.stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
