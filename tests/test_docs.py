@@ -23,7 +23,14 @@ PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
 DECISIONS = sorted(DOCS.glob("decisions/0*.md"))
 PARTS = ("Context", "Decision", "Consequences", "Alternatives", "Where it shows")
 # Placeholders of the documents, as a reader would fill them in.
-FILLED = {"$API": "", "$DATASET": "ds_1", "$SWEEP": "swp_1", "$MODEL": "mdl_1", "$KEY": "key"}
+FILLED = {
+    "$API": "",
+    "$DATASET": "ds_1",
+    "$SWEEP": "swp_1",
+    "$MODEL": "mdl_1",
+    "$PREDICTION": "prd_1",
+    "$KEY": "key",
+}
 
 
 @pytest.fixture(scope="module")
