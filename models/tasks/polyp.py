@@ -154,7 +154,7 @@ TASK = Task(
     positive="polyp",
     headline="froc",
     points=("fp_per_image=0.1", "fp_per_image=1", "fp_per_image=0.01", "fp_per_image=0.001"),
-    layouts=("metadata_csv", "image_mask_pairs"),
+    layouts=("metadata_csv", "image_mask_pairs", "coco", "yolo"),
     finding=PolypFinding,
     read=read,
     rois=rois,
