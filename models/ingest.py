@@ -13,7 +13,7 @@ from models.door.duplicates import Pair
 from models.door.member import Limits
 from models.door.recognition import Recognised, check_labels, recognise
 from models.door.remarks import (
-    NOTES,
+    in_ledger,
     on_conversions,
     on_duplicates,
     on_splits,
@@ -234,21 +234,14 @@ def _warnings(
 
 
 def _used(arrivals: Arrivals, manifest: Manifest) -> list[LedgerEntry]:
-    """The ledger's lines for the files of every case; what was noted stands in the image's."""
+    """The ledger's lines for the files of every case, with what was noted of it."""
     lines = []
     for arrival, case in zip(arrivals.taken, manifest.cases, strict=True):
+        image = arrival.item.files["image"]
         for file in arrival.files:
-            noted = [note for note in arrivals.notes.get(file, ()) if note != "white_masks"]
-            lines.append(
-                LedgerEntry(
-                    file=file,
-                    fate="used",
-                    code=noted[0] if noted else None,
-                    detail="; ".join(NOTES[note] for note in noted) or None,
-                    case_id=case.case_id,
-                    subject=case.subject,
-                    label=case.label,
-                    split=case.split,
-                )
+            code, detail = in_ledger(arrivals.notes.get(image, ()), image=file == image)
+            line = LedgerEntry(
+                file, "used", code, detail, case.case_id, case.subject, case.label, case.split
             )
+            lines.append(line)
     return lines

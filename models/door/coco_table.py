@@ -1,7 +1,6 @@
 """A COCO file: images, and what was annotated on each, by class name and in half-open pixels."""
 
 import json
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -202,7 +201,7 @@ def numbers_of(written: object) -> tuple[float, ...] | None:
     numbers = [value for value in written if type(value) in (int, float)]
     if len(numbers) != len(written) or not numbers:
         return None
-    fit = all(math.isfinite(value) and abs(value) <= COORDINATE_MAX for value in numbers)
+    fit = all(abs(value) <= COORDINATE_MAX for value in numbers)  # nor is anything not a number
     return tuple(float(value) for value in numbers) if fit else None
 
 

@@ -35,6 +35,8 @@ NOTES = {
     "white_masks": "a mask of 0 and 255 alone, taken for class 1, while other masks number their "
     "classes; write the number of the class",
 }
+_OF_PIXELS = frozenset(list(NOTES)[:7])  # of the image file; the others are of its truth
+_SILENT = "white_masks"  # worth a word only among masks that number their classes
 _DUPLICATES = {
     "near_duplicates_across_splits": "near-duplicate pair(s) stand in different splits, so results "
     "on them flatter the model; give them one subject, or one split",
@@ -83,11 +85,17 @@ def on_conversions(notes: Mapping[str, Sequence[str]], values: set[int]) -> Iter
         for note in said:
             files[note].append(file)
     if max(values, default=0) < 2 and "unknown_pixels" not in files:
-        files.pop("white_masks", None)
+        files.pop(_SILENT, None)
     for note, those in sorted(files.items()):
         shown = ", ".join(those[:FILES_MAX]) + (", ..." if len(those) > FILES_MAX else "")
         detail = f"{len(those)} image(s): {NOTES[note]} ({shown})"
         yield remark(note, detail, count=len(those), files=those[:FILES_MAX])
+
+
+def in_ledger(notes: Sequence[str], *, image: bool) -> tuple[str | None, str | None]:
+    """Code and detail for the line of a used file, its image or another file of the case."""
+    said = [note for note in notes if note != _SILENT and (image or note not in _OF_PIXELS)]
+    return (said[0], "; ".join(NOTES[note] for note in said)) if said else (None, None)
 
 
 def on_splits(cases: Sequence[PackedCase]) -> Iterator[Warning_]:

@@ -1,6 +1,10 @@
 """Boxes in the cell of a table are read in either way of writing them, or refused with the way."""
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.door.boxes import BoxesError, read_boxes
 
@@ -38,3 +42,9 @@ def test_what_is_no_box_is_refused_with_the_way_to_write_one(written: str) -> No
 def test_width_and_height_instead_of_a_corner_are_suspected() -> None:
     with pytest.raises(BoxesError, match=r"100 50 30 20 ends before it begins \(x y width height"):
         read_boxes("100 50 30 20")
+
+
+@given(st.text(max_size=12) | st.text('[]{},;.-+0123456789e"', max_size=20))
+def test_no_cell_whatever_breaks_the_door(written: str) -> None:
+    with suppress(BoxesError):
+        assert all(x0 <= x1 and y0 <= y1 for x0, y0, x1, y1 in read_boxes(written))

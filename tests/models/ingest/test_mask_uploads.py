@@ -94,6 +94,8 @@ def test_an_empty_mask_shows_nothing_and_is_counted(tmp_path: Path) -> None:
         found = Taken(tmp_path, paired(mask(0), mask(0, 255), mask(0)), task)
         assert found.warnings()["empty_masks"]["count"] == 2
         assert found.line("images/00.png") == ("used", "empty_masks")
+        assert found.line("masks/00.png") == ("used", "empty_masks")
+        assert found.line("masks/01.png") == ("used", None)
         assert found.ledger["images/00.png"].label is None
         assert not found.mask("images/00.png").any()
         assert list(found.manifest.class_counts.values()) == [1]

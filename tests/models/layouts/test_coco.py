@@ -1,12 +1,19 @@
 """COCO files are read wherever tools put them, and every odd line of them has an outcome."""
 
 import json
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from models.discovery import layouts, tasks
+from models.door.naming import Naming
+from models.door.truth import TruthError, from_outlines
 from models.layout import Item, Outline, Runs
-from tests.models.layouts.trees import Files, fates, found, not_found, refusal
+from tests.models.layouts.trees import Files, fates, found, not_found, refusal, tree
 
 BOX = Outline("polyp", (10, 20, 40, 60))
 POLYGON = [10, 20, 40, 20, 40, 60]
@@ -164,6 +171,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"bbox": "1 2 3 4"}, "bad_annotation", '"1 2 3 4"'),
     ({"bbox": [1, 2, float("nan"), 4]}, "bad_annotation", "NaN"),
     ({"bbox": None}, "bad_annotation", "bbox null"),
+    ({"bbox": [1, 2, 3, 10**400]}, "bad_annotation", "no x, y, width, height"),
     ({"bbox": [], "segmentation": [["x"]]}, "bad_annotation", "bbox []"),
     ({"category_id": 2}, "unknown_category", "category '2'; listed are 1 polyp"),
     ({"category_id": None}, "unknown_category", "category ''"),
@@ -265,6 +273,39 @@ def test_a_broken_table_beside_a_sound_one_is_left_out_by_name() -> None:
         "valid/_annotations.coco.json": ("excluded", "bad_annotations"),
         "valid/a.png": ("excluded", "not_listed"),
     }
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+    | st.sampled_from([1, "1", 10**400, [1, 2, 3, 4], {"size": [3, 4], "counts": [2, 10]}]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)  # fmt: skip
+IMAGES = st.lists(
+    st.fixed_dictionaries({}, optional={k: ODD for k in ("id", "file_name", "width", "height")})
+    | ODD, max_size=3,
+)  # fmt: skip
+FIELDS = ("id", "image_id", "category_id", "bbox", "segmentation", "iscrowd")
+ANNOTATIONS = st.lists(
+    st.fixed_dictionaries({}, optional={k: ODD for k in FIELDS}) | ODD, max_size=3
+)
+CATEGORIES = ODD | st.lists(
+    st.fixed_dictionaries({}, optional={"id": ODD, "name": ODD}) | ODD, max_size=3
+)
+POLYP = replace(tasks()["classification"], output="map", classes=("polyp",))
+
+
+@given(IMAGES, ANNOTATIONS, CATEGORIES)
+def test_no_json_whatever_breaks_the_door(
+    images: list[Any], annotations: list[Any], categories: Any
+) -> None:
+    """It is no COCO, or its images are cases, or they are refused for a reason."""
+    table = coco([image(1), *images], [annotation(), *annotations], categories or [])
+    result = layouts()["coco"].recognise(tree({"annotations.json": table, "a.png": b""}))
+    for item in result.items if result else ():
+        values = {outline.name: 1 for outline in item.outlines or ()}
+        with suppress(TruthError):
+            from_outlines(item, (12, 9), POLYP, Naming(values))
 
 
 NOT_COCO: list[Files] = [

@@ -1,6 +1,8 @@
 """YOLO texts belong to the images of their stem; no line that cannot be read is passed over."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.layout import Item, Outline
 from tests.models.layouts.trees import Files, fates, found, not_found
@@ -164,3 +166,13 @@ def test_yaml_about_something_else_names_nothing(data: bytes) -> None:
 )  # fmt: skip
 def test_without_a_text_for_an_image_it_is_another_layout(files: Files) -> None:
     assert not_found("yolo", files)
+
+
+@given(
+    st.binary(max_size=30) | st.text("0123456789.- e\n", max_size=30).map(str.encode),
+    st.binary(max_size=30),
+)
+def test_no_bytes_whatever_break_the_door(text: bytes, names: bytes) -> None:
+    files = {"images/a.png": b"", "labels/a.txt": text, "data.yaml": b"names: " + names}
+    (item,) = found("yolo", files).items
+    assert (item.flaw is None) == (item.outlines is not None)
