@@ -24,12 +24,17 @@ SMALLEST = 0.0005  # of the frame's area: 11 x 11 pixels of 512 x 512
 MOST = 50  # candidates of a frame, the most probable first
 WORKING_SIDE = 640  # pixels: a larger frame is searched at this scale, its map has fewer anyway
 
-# In the order of a candidate's `features`; `_features` says what each is.
-FEATURES = ("peak", "mean", "log_area", "border")
-PRIOR = np.array([0.0, 0.0, 1.0, 0.0, 0.0])  # intercept, then as FEATURES: the mean probability
-# How far from it the validation data may pull, as the spread of a normal prior.
-SPREAD = np.array([2.0, 0.5, 0.5, 0.3, 0.5])
-LEAST = (None, 0.0, 0.1, None, None)  # never a higher peak or mean for a lower score
+# In the order of a candidate's `features`: log odds of its highest and of its mean probability; how
+# much of it there is beside the frame's largest (0, or less by one for each halving); its area in
+# doublings of a small polyp's; whether it touches the frame's edge.
+FEATURES = ("peak", "mean", "standing", "area", "border")
+PRIOR = np.array([0.0, 0.0, 1.0, 0.0, 0.0, 0.0])  # intercept, then as FEATURES: the mean itself
+# How far from it the validation data may pull, as the spread of a normal prior. Little for the
+# area: how large polyps are is another matter at the next hospital, what is a mere satellite of
+# something larger in the same frame is not.
+SPREAD = np.array([2.0, 0.5, 0.5, 0.3, 0.1, 0.5])
+LEAST = (None, 0.0, 0.1, 0.0, None, None)  # more of these three is never less of a score
+SMALL = 0.02  # of the frame's area, where the feature "area" is 0: a small polyp
 CLIPPED = 1e-4  # probabilities beyond are as certain as this
 
 
@@ -55,8 +60,9 @@ def find(probability: Map, shape: tuple[int, int]) -> list[Candidate]:
         probability, (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)))
     )
     smallest = SMALLEST * surface.size
-    parts = _parts(surface, THRESHOLDS, smallest)
-    found = [_candidate(part, surface.shape, shape) for part in parts]
+    parts = list(_parts(surface, THRESHOLDS, smallest))
+    most = max((float(part.values.sum()) for part in parts), default=1.0)
+    found = [_candidate(part, most, surface.shape, shape) for part in parts]
     found.sort(key=lambda candidate: -candidate.mean)
     return found[:MOST]
 
@@ -97,8 +103,13 @@ def _parts(
         yield from brighter or [_Part((*at, width, height), centre, int(found.areas[k]), values)]
 
 
-def _candidate(part: _Part, working: tuple[int, ...], shape: tuple[int, int]) -> Candidate:
-    """From the working scale to the pixels of the case; a box takes in every pixel it touches."""
+def _candidate(
+    part: _Part, most: float, working: tuple[int, ...], shape: tuple[int, int]
+) -> Candidate:
+    """From the working scale to the pixels of the case; a box takes in every pixel it touches.
+
+    `most` is the largest sum of probabilities that any part of the frame has.
+    """
     height, width = shape
     across, down = width / working[1], height / working[0]
     x, y, w, h = part.window
@@ -112,16 +123,19 @@ def _candidate(part: _Part, working: tuple[int, ...], shape: tuple[int, int]) ->
         centroid=(part.centre[0] * across, part.centre[1] * down),
         area_px=area,
         mean=mean,
-        features=_features(float(part.values.max()), mean, area / (width * height), border),
+        features=(
+            _log_odds(float(part.values.max())),
+            _log_odds(mean),
+            _doublings(float(part.values.sum()), most),
+            _doublings(area, SMALL * width * height),
+            float(border),
+        ),
     )
 
 
-def _features(peak: float, mean: float, share: float, border: bool) -> tuple[float, ...]:
-    """Log odds of the highest and of the mean probability; how often the area doubles 2 % of the
-    frame (a small polyp); whether it touches the frame's edge.
-    """
-    doublings = float(np.log2(max(share, 1e-6) / 0.02))
-    return _log_odds(peak), _log_odds(mean), doublings, float(border)
+def _doublings(value: float, unit: float) -> float:
+    """How often `value` is twice the unit, negative for halves; at most ten either way."""
+    return float(np.clip(np.log2(value / unit), -10, 10))
 
 
 def _log_odds(probability: float) -> float:

@@ -59,7 +59,7 @@ def test_an_empty_and_a_full_map_are_no_error() -> None:
     (whole,) = candidates.find(np.ones((SIZE, SIZE), np.float32), (50, 70))
     assert whole.box == (0, 0, 70, 50)
     assert whole.area_px == 3500
-    assert whole.features[3] == 1.0  # at the border
+    assert whole.features[2] == 0.0 and whole.features[4] == 1.0  # the largest; at the border
 
 
 def test_no_more_than_fifty_and_the_most_probable_first() -> None:
@@ -86,14 +86,14 @@ def test_a_large_frame_is_searched_at_a_smaller_scale_and_told_in_its_own_pixels
 def test_without_a_calibration_the_score_is_the_mean_probability() -> None:
     found = candidates.find(blobs((30, 40, 10, 0.95), (90, 90, 12, 0.2)), (SIZE, SIZE))
     assert candidates.scores(found, ()).tolist() == [candidate.mean for candidate in found]
-    assert candidates.scores([], (1.0, 0, 1, 0, 0)).shape == (0,)
+    assert candidates.scores([], tuple(candidates.PRIOR)).shape == (0,)
 
 
 def test_the_prior_says_what_the_mean_says() -> None:
     found = candidates.find(blobs((30, 40, 10, 0.95), (90, 90, 12, 0.2)), (SIZE, SIZE))
     by_prior = candidates.scores(found, tuple(candidates.PRIOR))
     assert by_prior == pytest.approx(candidates.scores(found, ()), abs=1e-6)
-    nothing = candidates.fit(np.empty((0, 4)), np.empty(0, bool))
+    nothing = candidates.fit(np.empty((0, 5)), np.empty(0, bool))
     assert nothing == pytest.approx(tuple(candidates.PRIOR))
 
 
@@ -102,7 +102,8 @@ def features(means: np.ndarray) -> np.ndarray:
     odds = np.log(means / (1 - means))
     rng = RNG(3)
     return np.column_stack([
-        odds + 0.5, odds, rng.normal(0, 2, len(means)), rng.integers(0, 2, len(means)),
+        odds + 0.5, odds, np.zeros(len(means)), rng.normal(0, 2, len(means)),
+        rng.integers(0, 2, len(means)),
     ])  # fmt: skip
 
 
@@ -125,7 +126,7 @@ def test_the_score_becomes_the_frequency_of_hits() -> None:
 def test_candidates_of_one_outcome_shift_the_scores_and_keep_their_order(all_are: bool) -> None:
     means = np.linspace(0.1, 0.95, 60)
     fitted = candidates.fit(features(means), np.full(60, all_are))
-    found = candidates.logistic(features(means) * [1, 1, 0, 0], fitted)
+    found = candidates.logistic(features(means) * [1, 1, 0, 0, 0], fitted)
     assert (np.diff(found) > 0).all()
     assert found.min() > 0.001 and found.max() < 0.9999
     assert (found.mean() > means.mean()) == all_are
@@ -136,5 +137,29 @@ def test_a_calibration_never_turns_the_order_round() -> None:
     means = np.linspace(0.1, 0.95, 100)
     fitted = candidates.fit(features(means), means < 0.5)
     assert fitted[1] >= 0 and fitted[2] >= 0.1
-    found = candidates.logistic(features(means) * [1, 1, 0, 0], fitted)
+    found = candidates.logistic(features(means) * [1, 1, 0, 0, 0], fitted)
     assert (np.diff(found) > 0).all()
+
+
+def test_a_satellite_stands_below_what_it_lies_beside() -> None:
+    large, small = candidates.find(blobs((64, 64, 30, 0.9), (110, 110, 7.5, 0.9)), (SIZE, SIZE))
+    assert large.features[2] == 0.0
+    assert small.features[2] == pytest.approx(-4, abs=0.2)  # a sixteenth
+    assert large.features[3] - small.features[3] == pytest.approx(4, abs=0.3)
+    (alone,) = candidates.find(blobs((110, 110, 7.5, 0.9)), (SIZE, SIZE))
+    assert alone.features[2] == 0.0 and alone.features[3] == small.features[3]
+
+
+def test_satellites_that_are_false_lower_the_score_of_satellites_not_of_small_things() -> None:
+    """Large ones hit, small ones beside them do not: a small one alone stays likely."""
+    rng = RNG(1)
+    hit = np.repeat([True, False], 100)
+    standing = np.where(hit, 0.0, rng.uniform(-6, -3, 200))
+    area = np.where(hit, rng.uniform(1, 4, 200), rng.uniform(-4, -1, 200))
+    odds = np.full(200, 1.5)
+    rows = np.column_stack([odds + 1, odds, standing, area, np.zeros(200)])
+    fitted = candidates.fit(rows, hit)
+    large, satellite, alone = candidates.logistic(
+        np.array([[2.5, 1.5, 0, 3, 0], [2.5, 1.5, -5, -2, 0], [2.5, 1.5, 0, -2, 0]]), fitted
+    )
+    assert satellite < 0.2 < 0.7 < alone < large

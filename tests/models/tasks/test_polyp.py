@@ -121,7 +121,7 @@ def test_serving_looks_twice_and_undoes_the_mirror() -> None:
 
 def test_the_calibration_moves_the_scores() -> None:
     maps = seen((TWO[0], 0.7), (TWO[1], 0.9))
-    plain, shifted = decided(maps), decided(maps, scoring=(-2.0, 0.0, 1.0, 0.0, 0.0))
+    plain, shifted = decided(maps), decided(maps, scoring=(-2.0, 0.0, 1.0, 0.0, 0.0, 0.0))
     assert shifted.score < plain.score
     assert [d.box_px for d in shifted.detections] == [d.box_px for d in plain.detections]
 
@@ -130,7 +130,7 @@ def test_marks_say_what_each_candidate_hit() -> None:
     third: Box = (70.0, 5.0, 90.0, 25.0)
     found = measured(frame(*TWO), seen((TWO[1], 0.9), (third, 0.6)))
     assert found.truth == 2
-    assert found.marks.shape == (2, len(froc.MARKS) + 4)
+    assert found.marks.shape == (2, len(froc.MARKS) + 5)
     score, lesion, iou, of_box = found.marks[0, :4]
     assert (lesion, of_box) == (1, 1)
     assert score == pytest.approx(0.87, abs=0.05) and iou > 0.8
