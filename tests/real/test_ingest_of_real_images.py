@@ -5,7 +5,6 @@ import json
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,8 @@ pytestmark = [
     pytest.mark.skipif(not DATA.is_dir(), reason=f"the real images are not at {DATA}"),
 ]
 CLASSES = tasks()["classification"]
-MAPS = replace(
-    CLASSES, name="maps", output="map", classes=(),
-    layouts=("metadata_csv", "image_mask_pairs", "coco"),
-)  # fmt: skip
-POLYP = replace(MAPS, name="polyp", classes=("polyp",), positive="polyp")
+MAPS = tasks()["segmentation"]
+POLYP = tasks()["polyp"]
 
 
 def taken(name: str, folder: Path, task: Any, keep: int = 1) -> tuple[Manifest, float]:
@@ -181,8 +177,7 @@ def test_kvasir_as_boxes_alone_is_the_boxes_of_its_masks(tmp_path: Path) -> None
                 {"id": key, "image_id": key, "category_id": 5, "bbox": [x, y, w, h]}
             )
         two.writestr("annotations.json", json.dumps(listed))
-    task = replace(POLYP, layouts=("coco", "yolo"))
-    packs = [ingest(upload, task, tmp_path / "pack.zip")[0] for upload in (yolo, coco)]
+    packs = [ingest(upload, POLYP, tmp_path / "pack.zip")[0] for upload in (yolo, coco)]
     assert [pack.layout for pack in packs] == ["yolo", "coco"]
     truth = [[x, y, x + w, y + h] for x, y, w, h in boxes.values()]
     for pack in packs:

@@ -5,7 +5,6 @@ import re
 import tracemalloc
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,7 @@ from tests.models.ingest.uploads import (
 
 CLASSES = tasks()["classification"]
 FRAMES = tasks()["frame_quality"]
-MAPS = replace(
-    CLASSES, name="maps", output="map", classes=(), layouts=("metadata_csv", "image_mask_pairs")
-)
+MAPS = tasks()["segmentation"]
 NAME = re.compile(r"manifest\.json|(images|masks)/\d{6}\.(png|jpg)")
 
 
@@ -389,10 +386,9 @@ def test_image_and_mask_pairs_are_packed_as_label_maps(tmp_path: Path) -> None:
 
 
 def test_a_mask_with_more_classes_than_the_task_is_left_out(tmp_path: Path) -> None:
-    polyp = replace(MAPS, classes=("polyp",))
     files = {f"images/{k}.png": picture(k) for k in range(3)}
     files |= {f"masks/{k}.png": mask(0, 1 + (k == 2)) for k in range(3)}
-    manifest, ledger = taken(tmp_path, files, polyp)
+    manifest, ledger = taken(tmp_path, files, tasks()["polyp"])
     assert ledger["masks/2.png"].code == "bad_mask"
     assert (manifest.classes, manifest.counts["cases"]) == (("polyp",), 2)
 

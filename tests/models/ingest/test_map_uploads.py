@@ -3,7 +3,6 @@
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,8 @@ from models.pack import Manifest, Pack
 from models.task import Task
 from tests.models.ingest.uploads import mask, picture, pixels, saved, table, written, zipped
 
-LAYOUTS = ("metadata_csv", "image_mask_pairs", "coco", "yolo")
-MAPS = replace(
-    tasks()["classification"], name="maps", output="map", classes=(), positive=None,
-    layouts=LAYOUTS[:3],
-)  # fmt: skip
-POLYP = replace(MAPS, name="polyp", classes=("polyp",), positive="polyp", layouts=LAYOUTS)
+MAPS = tasks()["segmentation"]
+POLYP = tasks()["polyp"]
 Facts = dict[str, Any]
 
 
@@ -172,6 +167,17 @@ def test_boxes_alone_teach_no_label_map(tmp_path: Path) -> None:
     assert found.line("b.png") == found.line("c.png") == ("excluded", "no_mask")
     assert "give a mask, or polygons" in str(found.ledger["b.png"].detail)
     assert found.facts("a.png") == {}
+
+
+def test_the_task_reads_from_the_pack_what_was_given(tmp_path: Path) -> None:
+    columns = ("file_name", "mask", "boxes")
+    cells = [("a.png", "m.png", "1 2 9 9"), ("b.png", "", "1 2 9 9"), ("c.png", "", "")]
+    Taken(tmp_path, rows(*cells, columns=columns) | {"m.png": mask(0, 255)})
+    with Pack.open(tmp_path / "pack.zip") as pack:
+        both, boxed, empty = map(POLYP.read, pack.cases())
+    assert both.mask is not None and set(np.unique(both.mask)) == {0, 1}
+    assert (boxed.mask, boxed.boxes) == (None, ((1.0, 2.0, 9.0, 9.0),))
+    assert (empty.mask, empty.boxes) == (None, ())
 
 
 # ---- COCO ------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from models.door.naming import Naming, naming
 from models.layout import Item, Outline
 from models.ledger import RejectedError
 
-ANY = replace(tasks()["classification"], name="maps", output="map", classes=())
-POLYP = replace(ANY, name="polyp", classes=("polyp",), positive="polyp")
+ANY = tasks()["segmentation"]
+POLYP = tasks()["polyp"]
 WALLS = replace(ANY, name="walls", classes=("lumen", "wall"))
 
 

@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -292,7 +291,7 @@ ANNOTATIONS = st.lists(
 CATEGORIES = ODD | st.lists(
     st.fixed_dictionaries({}, optional={"id": ODD, "name": ODD}) | ODD, max_size=3
 )
-POLYP = replace(tasks()["classification"], output="map", classes=("polyp",))
+POLYP = tasks()["polyp"]
 
 
 @given(IMAGES, ANNOTATIONS, CATEGORIES)
