@@ -77,7 +77,7 @@ def _flipped(motion: Motion, flips: NDArray[np.int64]) -> Matrix:
 
 def warped(pixels: Pixels, mask: Mask, matrix: Matrix, size: int) -> tuple[Pixels, Mask]:
     """Image and mask under `matrix`; the image is shrunk first, so that nothing aliases."""
-    spans = np.abs(matrix[:, :2]).max(axis=1)  # image pixels for a step of one patch pixel
+    spans = np.linalg.norm(matrix[:, :2], axis=1)  # image pixels across and down for a patch's one
     height, width = pixels.shape[:2]
     reduced = [max(1, round(length / max(1.0, span)))
                for length, span in zip((width, height), spans, strict=True)]  # fmt: skip
