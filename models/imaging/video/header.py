@@ -5,6 +5,7 @@ The container is named, never guessed, so that no playlist makes FFmpeg open wha
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -68,20 +69,27 @@ def check_size(width: int, height: int, limits: Limits) -> None:
         raise VideoError("too_small", detail)
 
 
-def judge(
-    container: InputContainer, stream: VideoStream, rate: float, stride: int, limits: Limits
-) -> None:
+@dataclass(frozen=True)
+class Extent:
+    """How long a film is: frames per second on the mean, and what its file says beside."""
+
+    fps: float
+    frames: int | None
+    duration_s: float | None
+
+
+def judge(stream: VideoStream, extent: Extent, stride: int, limits: Limits) -> None:
     """Refuses by the header what would only be refused after hours of work."""
     check_size(stream.codec_context.width, stream.codec_context.height, limits)
-    duration_s = duration_of(container, stream)
-    if duration_s is None:
+    if extent.duration_s is None:
         return
-    if duration_s > limits.duration_max_s:
+    if extent.duration_s > limits.duration_max_s:
         raise VideoError(
             "too_long",
-            f"{duration_s:.0f} s of film; at most {limits.duration_max_s:.0f} s are read: cut it",
+            f"{extent.duration_s:.0f} s of film; at most {limits.duration_max_s:.0f} s are read: "
+            "cut it",
         )
-    frames = stream.frames or round(duration_s * rate)
+    frames = extent.frames or round(extent.duration_s * extent.fps)
     if frames > limits.frames_max * stride:
         enough = -(-frames // limits.frames_max)
         raise VideoError(
@@ -91,7 +99,23 @@ def judge(
         )
 
 
-def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
+def extent_of(path: Path, kind: str, container: InputContainer, stream: VideoStream) -> Extent:
+    """Counted where the file's index counts its frames, else measured: headers say any rate."""
+    duration_s = _duration(container, stream)
+    if kind == "mov" and stream.frames and duration_s:
+        return Extent(_sane(stream.frames / duration_s), stream.frames, duration_s)
+    told = float(stream.average_rate or 0)
+    fps = _sane(_measured(path, kind) or told)
+    if stream.frames and abs(told - fps) < 0.05 * fps:
+        return Extent(fps, stream.frames, stream.frames / fps)
+    return Extent(fps, None, duration_s)  # an AVI counts empty chunks as well
+
+
+def _sane(fps: float) -> float:
+    return fps if 0 < fps <= FPS_MAX else FPS_ASSUMED
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Seconds of picture, as the file says; of a file with sound its own length is no answer."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
@@ -106,20 +130,11 @@ def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
     return container.duration / av.time_base
 
 
-def rate_of(path: Path, container: str, stream: VideoStream) -> float:
-    """Frames per second on the mean: counted where the file counts them, else measured."""
-    counted = None
-    if stream.frames > 1 and stream.duration and stream.time_base:
-        counted = stream.frames / float(stream.duration * stream.time_base)
-    rate = counted or _measured(path, container) or float(stream.average_rate or 0)
-    return rate if 0 < rate <= FPS_MAX else FPS_ASSUMED
-
-
-def _measured(path: Path, container: str) -> float | None:
-    """The rate of the first packets by their times, none decoded: live recordings say any rate."""
+def _measured(path: Path, kind: str) -> float | None:
+    """The rate of the first packets by their times, none decoded."""
     times: list[float] = []
     try:
-        with opened(path, container) as (found, stream):
+        with opened(path, kind) as (found, stream):
             for packet in found.demux(stream):
                 if packet.pts is not None and packet.time_base is not None:
                     times.append(float(packet.pts * packet.time_base))

@@ -12,7 +12,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from models.case import Pixels
-from models.imaging.video.header import check_size, duration_of, judge, opened, rate_of
+from models.imaging.video.header import Extent, check_size, extent_of, judge, opened
 from models.imaging.video.terms import READ_PER_S, Ended, Facts, Frame, Limits, VideoError
 from models.imaging.video.turning import matrix_of, upright
 
@@ -42,15 +42,15 @@ class Reader:
     def frames(self) -> Iterator[Frame | int]:
         """Every frame that the stride asks for; for one that is skipped, its index alone."""
         with opened(self.path, self.container) as (container, stream):
-            rate = rate_of(self.path, self.container, stream)
-            stride = self.stride or max(1, round(rate / READ_PER_S))
-            judge(container, stream, rate, stride, self.limits)
+            extent = extent_of(self.path, self.container, container, stream)
+            stride = self.stride or max(1, round(extent.fps / READ_PER_S))
+            judge(stream, extent, stride, self.limits)
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = THREADS
             for frame in self._decoded(container, stream):
-                at_s = self._time(frame, rate)
+                at_s = self._time(frame, extent.fps)
                 if self.facts is None:
-                    self.facts = _facts(container, stream, frame, rate, stride)
+                    self.facts = _facts(container, stream, frame, extent, stride)
                 index, self._seen = self._seen, self._seen + 1
                 if at_s > self.limits.duration_max_s or index >= self.limits.frames_max * stride:
                     self._notes.append("limit")
@@ -134,7 +134,7 @@ def _flushed(stream: VideoStream) -> list[VideoFrame]:
 
 
 def _facts(
-    container: InputContainer, stream: VideoStream, frame: VideoFrame, rate: float, stride: int
+    container: InputContainer, stream: VideoStream, frame: VideoFrame, extent: Extent, stride: int
 ) -> Facts:
     turn = matrix_of(frame)
     width, height = frame.width, frame.height
@@ -145,11 +145,10 @@ def _facts(
         "interlaced": frame.interlaced_frame,
         "pixels_not_square": stream.sample_aspect_ratio not in (None, 0, 1),
     }
-    duration_s = duration_of(container, stream)
+    duration_s = extent.duration_s
     return Facts(
         container=container.format.name, codec=stream.codec_context.name,
-        width=width, height=height, fps=round(rate, 3), stride=stride,
-        frames=stream.frames or None,
-        duration_s=None if duration_s is None else round(duration_s, 3),
+        width=width, height=height, fps=round(extent.fps, 3), stride=stride,
+        frames=extent.frames, duration_s=None if duration_s is None else round(duration_s, 3),
         notes=tuple(note for note, holds in notes.items() if holds),
     )  # fmt: skip
