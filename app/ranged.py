@@ -1,9 +1,11 @@
 """A kept file as a reply: whole or the range asked for, told apart by its SHA-256."""
 
+from collections.abc import Generator, Iterator
 from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.answers import problems
 from app.errors import Problem
@@ -13,6 +15,21 @@ from app.storage import Files
 
 # Declared to be seen in OpenAPI; `sent` reads it.
 Range = Annotated[str | None, Header(alias="Range", max_length=200)]
+
+
+class Chunked(StreamingResponse):
+    """A stream whose source is closed with it, also when the client leaves in the middle."""
+
+    def __init__(self, chunks: Iterator[bytes], **given: Any) -> None:
+        super().__init__(chunks, **given)
+        self.chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if isinstance(self.chunks, Generator):
+                self.chunks.close()
 
 
 def documented(media_type: str, missing: dict[tuple[int, str], str]) -> dict[int | str, Any]:
@@ -44,7 +61,7 @@ def sent(
     headers |= {"Content-Length": str(end - start), "Content-Disposition": disposition}
     if span is not None:
         headers |= {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
-    return StreamingResponse(
+    return Chunked(
         files.open(facts["object"], start, end),
         status_code=200 if span is None else 206,
         headers=headers,

@@ -82,6 +82,37 @@ def test_inputs_go_once_answered(db: Engine, monkeypatch: pytest.MonkeyPatch) ->
     assert list(files().names("inputs/")) == [f"inputs/{made['queued']}"]
 
 
+def test_pictures_and_films_go_when_they_are_old_or_nobodys(
+    db: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, lost, at_work = ids.new("prd"), ids.new("prd"), ids.new("prd")
+    mine = f"outputs/{kept}/2/timeline.png"
+    facts = {"object": mine, "sha256": "a" * 64, "bytes": 3}
+    with writing() as session:
+        for row_id, state, outputs in (
+            (kept, "succeeded", {"timeline.png": facts}), (at_work, "running", None),
+        ):  # fmt: skip
+            session.add(
+                Prediction(
+                    id=row_id, workspace="default", created_by="key_1", state=state, video=True,
+                    task="polyp", model_id="mdl_1", outputs=outputs,
+                )
+            )  # fmt: skip
+    stale = f"outputs/{kept}/1/timeline.png"  # of an attempt that lost its lease
+    for name in (mine, stale, f"outputs/{lost}/1/timeline.png", f"outputs/{at_work}/1/a.mp4"):
+        files().put_bytes(name, b"png")
+    sweep_objects()
+    left = list(files().names("outputs/"))
+    assert stale not in left
+    assert len(left) == 3  # one may still be on its way to its row
+    monkeypatch.setattr("worker.leftovers.now", lambda: now() + timedelta(days=2))
+    sweep_objects()
+    assert list(files().names("outputs/")) == [mine]
+    monkeypatch.setattr("worker.leftovers.now", lambda: now() + timedelta(days=31))
+    sweep_objects()
+    assert list(files().names("outputs/")) == []
+
+
 def test_checkpoints_go_with_the_end_of_their_run(db: Engine) -> None:
     _, run_ids = rows.sweep(states=("running", "queued", "cancelled", "failed"))
     for run_id in run_ids:

@@ -18,6 +18,7 @@ from models.imaging.video.turning import matrix_of, upright
 
 THREADS = 2  # of the decoder: more cost memory and wait for the network anyway
 HD_HEIGHT = 720  # from here on untagged colours are BT.709's, below BT.601's, as players have it
+CALLED = {"mov": "mp4"}  # FFmpeg's word for the family, and the one that people know
 UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
 
 
@@ -147,7 +148,7 @@ def _facts(
     }
     duration_s = extent.duration_s
     return Facts(
-        container=container.format.name, codec=stream.codec_context.name,
+        container=CALLED.get(container.format.name, container.format.name), codec=stream.codec_context.name,
         width=width, height=height, fps=round(extent.fps, 3), stride=stride,
         frames=extent.frames, duration_s=None if duration_s is None else round(duration_s, 3),
         notes=tuple(note for note, holds in notes.items() if holds),

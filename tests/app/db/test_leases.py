@@ -320,3 +320,50 @@ def test_events_are_committed_in_the_order_of_their_ids(db: Engine, make_sweep: 
     reader.join(10)
     assert len(seen) == 40  # none was committed behind the reader's back
     assert one(Sweep, sweep_id).id == sweep_id
+
+
+# ---- a prediction's wish ----------------------------------------------------------------------
+
+
+def test_a_waiting_prediction_is_cancelled_at_once_and_never_claimed(prediction: str) -> None:
+    with writing() as session:
+        assert lifecycle.cancel_prediction(session, prediction)
+    with writing() as session:
+        assert not lifecycle.cancel_prediction(session, prediction)
+        assert lifecycle.claim(session, Prediction, prediction, "me", 30) is None
+        row = session.get_one(Prediction, prediction)
+    assert (row.state, "cancelled" in row.times) == ("cancelled", True)
+
+
+@pytest.mark.parametrize("how", ["release", "lose", "end"])
+def test_a_claimed_prediction_that_was_cancelled_ends_so_however_it_is_let_go(
+    prediction: str, how: str
+) -> None:
+    with writing() as session:
+        attempt = lifecycle.claim(session, Prediction, prediction, "me", 30)
+        assert attempt is not None
+        assert not lifecycle.cancelled(session, Prediction, prediction)
+    with writing() as session:
+        assert not lifecycle.cancel_prediction(session, prediction)
+        assert lifecycle.cancelled(session, Prediction, prediction)
+        assert session.get_one(Prediction, prediction).state == "running"
+    with writing() as session:
+        mine = session, Prediction, prediction, attempt
+        if how == "release":
+            lifecycle.release(*mine)
+        elif how == "lose":
+            lifecycle.lose(*mine, worker_alive=True, detail="killed")
+        else:
+            lifecycle.end_cancelled(*mine)
+        assert session.get_one(Prediction, prediction).state == "cancelled"
+
+
+def test_a_prediction_that_has_ended_cannot_be_cancelled(prediction: str) -> None:
+    with writing() as session:
+        attempt = lifecycle.claim(session, Prediction, prediction, "me", 30)
+        assert attempt is not None
+        lifecycle.end(session, Prediction, prediction, attempt, "succeeded")
+    with writing() as session:
+        assert not lifecycle.cancel_prediction(session, prediction)
+        row = session.get_one(Prediction, prediction)
+    assert (row.state, row.cancel_requested_at) == ("succeeded", None)

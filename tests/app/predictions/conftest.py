@@ -38,3 +38,18 @@ def paused_journal(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]
     yield gate
     gate.set()
     journal.close()
+
+
+@pytest.fixture
+def video_service(service: Service) -> Service:
+    """The same with a deployment of each task that takes videos: red is good, and red a polyp."""
+    labels = {"classes": ["informative", "non_informative"], "positive": "informative"}
+    service.add_model("mdl_quality", {**labels, "arm": "depth:3"}, task="frame_quality")
+    point = {"name": "fpr=0.10", "threshold": 0.6, "sensitivity": 0.9, "specificity": 0.9}
+    service.deploy("mdl_quality", "frame_quality", point, task="frame_quality")
+    service.add_model(
+        "mdl_polyp", {"classes": ["polyp"], "positive": "polyp", "arm": "depth:4"}, task="polyp"
+    )
+    point = {"name": "fp_per_image=0.1", "threshold": 0.6, "sensitivity": 0.9, "fp_per_image": 0.08}
+    service.deploy("mdl_polyp", "polyp", point, task="polyp")
+    return service
