@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.case import UNKNOWN, Box, Case, CaseFiles, Mask, Roi
 from models.findings import Detection, Labels, Measure, OperatingPoint, PolypFinding
-from models.imaging import candidates, frames, label_maps, lesions
+from models.imaging import candidates, frames, label_maps, lesions, polyp_phantom
 from models.imaging.looks import Look
 from models.imaging.views import Motion, mirrored, squeezed, view
 from models.metrics import froc, froc_points, overlap
@@ -131,19 +130,8 @@ def fit(measures: Sequence[Measure]) -> tuple[float, ...]:
 
 
 def phantom(rng: np.random.Generator, index: int) -> Phantom:
-    """A bright ellipse for each class on noise, three frames of it with their label maps."""
-    files: dict[str, bytes] = {}
-    for frame in range(3):
-        mask = np.zeros((96, 128), np.uint8)
-        for k in range(1):
-            at = rng.integers((20, 30 * k + 20), (110 - 30 * k, 70))
-            cv2.ellipse(mask, at.tolist(), (14, 9), 0, 0, 360, (k + 1,), -1)
-        colours = np.array([[90, 60, 50], [200, 120, 110], [120, 190, 200]])[mask]
-        image = np.clip(colours + rng.normal(0, 12, colours.shape), 0, 255).astype(np.uint8)
-        stem = f"patient_{index:03d}_{frame}"
-        files[f"images/{stem}.png"] = cv2.imencode(".png", image)[1].tobytes()
-        files[f"masks/{stem}.png"] = cv2.imencode(".png", mask)[1].tobytes()
-    return Phantom(f"patient_{index:03d}", files)
+    """A patient: six frames of one video with their masks; every fifth patient has no polyp."""
+    return polyp_phantom.patient(rng, index)
 
 
 TASK = Task(
