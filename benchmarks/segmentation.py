@@ -36,9 +36,9 @@ from models.imaging.views import squeezed
 from models.pack import Pack
 from models.spec import recipe
 from models.tuning import device, session
-from models.tuning.cutting import read_case
 from models.tuning.fit import batched
-from models.tuning.patches import labels_of
+from models.tuning.patches.cutting import read_case
+from models.tuning.patches.sets import labels_of
 from models.tuning.pretrained import ready
 
 BATCH, RATE = 16, 1e-3  # of the loop
@@ -87,29 +87,18 @@ def drawn(pixels: np.ndarray, mask: np.ndarray, rng: np.random.Generator):
     return np.clip(changed, 0, 255).astype(np.uint8), mask
 
 
-def unet(backbone, weights: Path, outputs: int) -> nn.Module:
-    """U-Net with the backbone's own ImageNet weights, matched by order as a timm network has them."""
+def unet(weights: Path, outputs: int) -> nn.Module:
+    """U-Net on the backbone's own ImageNet weights, under the names that timm gives them."""
     network = smp.Unet(ENCODER, encoder_weights=None, classes=outputs)
-    stored = [
-        t
-        for name, t in load_file(str(weights)).items()
-        if not name.startswith(("head", "classifier"))
-    ]
-    named = load_file(str(weights))
-    timm_names = {}
-    for name, tensor in named.items():
+    named = {}
+    for name, tensor in load_file(str(weights)).items():
         layer, _, rest = name.partition(".")
         if layer == "stem":
             part, _, rest = rest.partition(".")
-            timm_names[f"model.{'conv_stem' if part == '0' else 'bn1'}.{rest}"] = tensor
+            named[f"model.{'conv_stem' if part == '0' else 'bn1'}.{rest}"] = tensor
         elif layer.startswith("block"):
-            timm_names[f"model.blocks.{layer.removeprefix('block')}.{rest}"] = tensor
-    del stored
-    state = network.encoder.state_dict()
-    missing = [name for name in state if name not in timm_names]
-    if missing:
-        raise SystemExit(f"the loop's encoder does not fit: {missing[:3]}")
-    network.encoder.load_state_dict({name: timm_names[name] for name in state})
+            named[f"model.blocks.{layer.removeprefix('block')}.{rest}"] = tensor
+    network.encoder.load_state_dict({name: named[name] for name in network.encoder.state_dict()})
     return network.to(memory_format=torch.channels_last)
 
 
@@ -240,7 +229,7 @@ def main() -> None:
             start = time.perf_counter()
             train, held = (decoded(cases, backbone.input_size) for cases in parts)
             resizing = time.perf_counter() - start
-            network = unet(backbone, weights, 1 + len(labels.names))
+            network = unet(weights, 1 + len(labels.names))
             seconds, value, epoch = plain_loop(
                 network, train, held, backbone, given.epochs, numerics
             )

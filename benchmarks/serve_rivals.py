@@ -23,7 +23,7 @@ from fastapi import FastAPI, Request, UploadFile
 from torch import nn
 
 from models.discovery import backbones
-from models.tuning.export import Served, export
+from models.tuning.finish.export import Served, export
 
 CLASSES = ("benign", "malignant", "normal")
 SIZE = 224

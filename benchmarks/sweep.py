@@ -36,11 +36,11 @@ from models.spec import Numerics, Recipe, recipe
 from models.sweep import Outcome, next_allowed
 from models.task import Task
 from models.tuning import device
-from models.tuning.cutting import prepare
 from models.tuning.fit import batched, fit
-from models.tuning.patches import PatchSet, labels_of
+from models.tuning.patches.cutting import prepare
+from models.tuning.patches.sets import PatchSet, labels_of
 from models.tuning.plan import Tuned, optimiser
-from models.tuning.prefix import Inputs
+from models.tuning.prefix.features import Inputs
 from models.tuning.pretrained import ready
 from models.tuning.room import quiet
 from models.tuning.run import Settings, begin

@@ -15,7 +15,7 @@ from models.tuning.checkpoint import Epoch
 from models.tuning.device import derive, generator, precision
 from models.tuning.errors import BadDataError, DivergedError, OutOfMemoryError
 from models.tuning.losses import loss_of
-from models.tuning.patches import PatchSet
+from models.tuning.patches.sets import PatchSet
 from models.tuning.room import Tick, quiet
 from models.tuning.run import UNCACHED, Run, Settings, begin, conclude
 from models.tuning.schedule import set_rates

@@ -15,10 +15,10 @@ from models.sweep import Outcome, next_allowed, skipped
 from models.task import Task
 from models.tuning import results
 from models.tuning.checkpoint import Epoch
-from models.tuning.cutting import prepare
 from models.tuning.errors import BadDataError, TuningError
-from models.tuning.finish import Finished, FinishedRun, Room, finish
+from models.tuning.finish.completing import Finished, FinishedRun, Room, finish
 from models.tuning.fit import fit
+from models.tuning.patches.cutting import prepare
 from models.tuning.room import Tick, quiet
 from models.tuning.run import Settings
 from models.tuning.spec import spec_of

@@ -15,7 +15,7 @@ from torch import nn
 
 from models.backbones.tiny import BACKBONE
 from models.tuning.device import derive
-from models.tuning.prefix import Inputs
+from models.tuning.prefix.features import Inputs
 from models.tuning.pretrained import save
 from models.tuning.schedule import one_cycle
 from models.weights import BACKBONES

@@ -17,15 +17,15 @@ from models.findings import Measure
 from models.spec import RunSpec
 from models.task import Task
 from models.tuning import checkpoint as checkpoints
-from models.tuning.cache import PrefixCache
 from models.tuning.checkpoint import Progress
 from models.tuning.device import precision, settle
 from models.tuning.errors import WeightsError
 from models.tuning.losses import loss_of, scores_of
 from models.tuning.network import begun
-from models.tuning.patches import PatchSet, Row
+from models.tuning.patches.sets import PatchSet, Row
 from models.tuning.plan import Tuned, Witness, optimiser
-from models.tuning.prefix import Features, Inputs, answer
+from models.tuning.prefix.cache import PrefixCache
+from models.tuning.prefix.features import Features, Inputs, answer
 from models.tuning.pretrained import save
 from models.tuning.results import Result
 from models.tuning.room import Tick

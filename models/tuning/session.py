@@ -10,11 +10,11 @@ finish(pack, task, outcomes, measures_by_run, fetch, room)
 
 from models.tuning import device, results
 from models.tuning.checkpoint import Epoch
-from models.tuning.cutting import prepare
-from models.tuning.evaluate import evaluate
-from models.tuning.finish import Finished, FinishedRun, Room, complete, finish
+from models.tuning.finish.completing import Finished, FinishedRun, Room, complete, finish
+from models.tuning.finish.evaluate import evaluate
 from models.tuning.fit import fit
-from models.tuning.patches import PatchSet
+from models.tuning.patches.cutting import prepare
+from models.tuning.patches.sets import PatchSet
 from models.tuning.pretrained import ready
 from models.tuning.results import Result
 from models.tuning.run import Settings

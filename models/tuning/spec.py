@@ -7,7 +7,7 @@ from models.backbone import Backbone
 from models.pack import Manifest
 from models.spec import Numerics, Recipe, RunSpec
 from models.task import Task
-from models.tuning.patches import labels_of
+from models.tuning.patches.sets import labels_of
 
 IMAGENET = "imagenet"
 

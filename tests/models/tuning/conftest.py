@@ -15,7 +15,7 @@ from models.discovery import backbones
 from models.findings import Labels
 from models.pack import Manifest, PackedCase, writing
 from models.spec import Numerics, RunSpec, recipe
-from models.tuning.patches import PatchSet, in_memory
+from models.tuning.patches.sets import PatchSet, in_memory
 
 LABELS = Labels(("dark", "bright"), "bright")
 

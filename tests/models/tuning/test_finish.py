@@ -13,9 +13,9 @@ from models.inference import runtime
 from models.inference.predict import labels_of
 from models.measures import load, save
 from models.spec import Numerics, recipe
-from models.tuning import export as exporting
-from models.tuning.evaluate import network_of
-from models.tuning.export import ExportError, export
+from models.tuning.finish import export as exporting
+from models.tuning.finish.evaluate import network_of
+from models.tuning.finish.export import ExportError, export
 from models.tuning.local import Plan, tune
 
 

@@ -19,7 +19,7 @@ from models.tuning.errors import (
     WeightsError,
 )
 from models.tuning.fit import batched, epoch_batches, fit, stratified
-from models.tuning.patches import PatchSet
+from models.tuning.patches.sets import PatchSet
 from models.tuning.plan import Witness
 from models.tuning.run import Settings
 

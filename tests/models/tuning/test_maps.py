@@ -18,15 +18,15 @@ from models.inference import predict as serving
 from models.inference import runtime
 from models.pack import Manifest, Pack, PackedCase, writing
 from models.spec import Numerics, recipe
-from models.tuning import cutting
-from models.tuning.cache import PrefixCache
-from models.tuning.cutting import prepare
 from models.tuning.fit import fit
 from models.tuning.local import Plan, tune
 from models.tuning.losses import loss_of
 from models.tuning.network import MapNetwork, build, onward, taps_of
-from models.tuning.patches import PatchSet, labels_of
-from models.tuning.prefix import Features, Inputs, borders
+from models.tuning.patches import cutting
+from models.tuning.patches.cutting import prepare
+from models.tuning.patches.sets import PatchSet, labels_of
+from models.tuning.prefix.cache import PrefixCache
+from models.tuning.prefix.features import Features, Inputs, borders
 from models.tuning.run import Settings
 from models.tuning.spec import spec_of
 
@@ -203,7 +203,7 @@ def test_a_set_read_back_is_the_set_that_was_cut(map_pack, tmp_path, monkeypatch
 def test_a_cached_and_an_uncached_map_run_end_in_the_same_bits(
     arm, dtype, map_pack, map_patches, tiny_weights, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("models.tuning.cache.worth", lambda _: True)
+    monkeypatch.setattr("models.tuning.prefix.cache.worth", lambda _: True)
     spec = replace(asked(map_pack, arm), numerics=replace(NUMERICS, dtype=dtype))
     settings = {"plain": Settings(), "quick": Settings(cache=tmp_path / "prefix")}
     for name, given in settings.items():

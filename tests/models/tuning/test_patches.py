@@ -11,10 +11,10 @@ from models.case import Case
 from models.discovery import backbones, tasks
 from models.pack import Pack
 from models.spec import recipe
-from models.tuning import cutting
-from models.tuning.cutting import prepare
 from models.tuning.errors import BadDataError
-from models.tuning.patches import PatchSet, labels_of
+from models.tuning.patches import cutting
+from models.tuning.patches.cutting import prepare
+from models.tuning.patches.sets import PatchSet, labels_of
 from models.tuning.room import make_room
 
 TASK, TINY = tasks()["classification"], backbones()["tiny"]

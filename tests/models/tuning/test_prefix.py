@@ -9,10 +9,10 @@ import torch
 
 from models.discovery import backbones
 from models.spec import Numerics
-from models.tuning import cache as caching
-from models.tuning.cache import Cost, PrefixCache, worth
-from models.tuning.patches import PatchSet
-from models.tuning.prefix import Features, Inputs, advance
+from models.tuning.patches.sets import PatchSet
+from models.tuning.prefix import cache as caching
+from models.tuning.prefix.cache import Cost, PrefixCache, worth
+from models.tuning.prefix.features import Features, Inputs, advance
 
 
 @pytest.fixture

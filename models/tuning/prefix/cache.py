@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.tuning.device import precision
 from models.tuning.plan import digest
-from models.tuning.prefix import FROZEN_BATCH, Features, Maps, advance, borders, storable
+from models.tuning.prefix.features import FROZEN_BATCH, Features, Maps, advance, borders, storable
 from models.tuning.room import Tick, boot, locked, make_room, quiet, reserve, size_of, touch
 
 # Keep a border's maps when computing them takes longer than moving so many bytes. Near the output

@@ -22,7 +22,7 @@ from models.splits import SplitRow, subset
 from models.task import Task
 from models.tuning.device import generator
 from models.tuning.errors import BadDataError
-from models.tuning.patches import PatchSet, Row, class_of, labels_of
+from models.tuning.patches.sets import PatchSet, Row, class_of, labels_of
 from models.tuning.room import Tick, boot, locked, make_room, quiet, touch
 
 VERSION = 2  # of the cutting: part of the digest

@@ -20,11 +20,11 @@ from models.pack import Pack
 from models.spec import RunSpec
 from models.sweep import Outcome
 from models.task import Task
-from models.tuning.calibrate import Calibrated, calibrate
-from models.tuning.cutting import prepare
-from models.tuning.evaluate import evaluate, network_of
-from models.tuning.export import Exported, export
-from models.tuning.patches import PatchSet, labels_of
+from models.tuning.finish.calibrate import Calibrated, calibrate
+from models.tuning.finish.evaluate import evaluate, network_of
+from models.tuning.finish.export import Exported, export
+from models.tuning.patches.cutting import prepare
+from models.tuning.patches.sets import PatchSet, labels_of
 from models.tuning.results import Result
 from models.tuning.room import Tick, quiet
 

@@ -16,12 +16,12 @@ from models.findings import Labels, Measure
 from models.pack import Pack
 from models.spec import RunSpec
 from models.task import Task
-from models.tuning.cutting import served_case
 from models.tuning.device import settle
 from models.tuning.losses import scores_of
 from models.tuning.network import begun
-from models.tuning.patches import NOTHING, PatchSet, Row, class_of, labels_of
-from models.tuning.prefix import Inputs, answer
+from models.tuning.patches.cutting import served_case
+from models.tuning.patches.sets import NOTHING, PatchSet, Row, class_of, labels_of
+from models.tuning.prefix.features import Inputs, answer
 from models.tuning.room import Tick, quiet
 
 TOGETHER = 64  # patches that are held at once

@@ -18,7 +18,7 @@ from models.backbone import Backbone
 from models.spec import Numerics
 from models.tuning.device import precision
 from models.tuning.network import State, onward, taps_of
-from models.tuning.patches import PatchSet
+from models.tuning.patches.sets import PatchSet
 
 FROZEN_BATCH = 32
 

@@ -15,9 +15,9 @@ from models.metrics import calibration
 from models.metrics.classes import arrays
 from models.task import Task
 from models.tuning.device import generator
-from models.tuning.evaluate import validation_logits
+from models.tuning.finish.evaluate import validation_logits
 from models.tuning.losses import scores_of
-from models.tuning.patches import PatchSet
+from models.tuning.patches.sets import PatchSet
 from models.tuning.room import Tick, quiet
 
 PIXELS = 400  # drawn from each map: neighbours say the same, and a case must not outweigh another

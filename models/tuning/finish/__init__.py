@@ -1,0 +1,1 @@
+"""The end of a sweep: evaluate, calibrate, export, and what puts them together (completing.py)."""

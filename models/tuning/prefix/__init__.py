@@ -1,0 +1,1 @@
+"""The frozen prefix: its outputs, computed or read from the cache; exact either way."""
