@@ -42,6 +42,7 @@ class Task:
     measure   (Case, rois, outputs, labels) -> Measure, the case's row for metrics; the rois are
               those of serving, without their pixels
     score     (measures, labels) -> Scores
+    rows      (Measure, labels) -> the case's lines in a table for one's own statistics
     operate   (measures, labels, points) -> operating points found on these (validation) cases
     fit       measures -> the numbers of `Labels.scoring`: the task's own calibration of its
               candidates, or None where the network's probabilities are the scores
@@ -65,6 +66,7 @@ class Task:
     decide: Callable[[Case, Sequence[Roi], NDArray[np.float32], Labels, OperatingPoint | None], Any]
     measure: Callable[[Case, Sequence[Roi], NDArray[np.float32], Labels], Measure]
     score: Callable[[Sequence[Measure], Labels], Scores]
+    rows: Callable[[Measure, Labels], list[dict[str, object]]]
     operate: Callable[[Sequence[Measure], Labels, Sequence[str]], list[OperatingPoint]]
     phantom: Callable[[np.random.Generator, int], Phantom]
     weighted: (

@@ -11,6 +11,7 @@ from app.storage import Files
 from app.sweeps import schemas
 from models import discovery, measures, pictures
 from models.findings import Labels, Measure
+from models.task import Task
 
 
 def plot(sweep: schemas.Sweep, kind: Literal["svg", "png"]) -> bytes:
@@ -34,20 +35,21 @@ def parts(run: Run, files: Files) -> list[tuple[str, list[Measure], Labels]]:
     ]
 
 
-def table(run_id: str, found: Iterable[tuple[str, list[Measure], Labels]]) -> Iterator[bytes]:
-    """CSV lines: run_id, case, subject, part, truth, and a score per class."""
+def table(
+    run_id: str, task: Task, found: Iterable[tuple[str, list[Measure], Labels]]
+) -> Iterator[bytes]:
+    """CSV lines: run_id, case, subject, part, then the columns of the task's own rows."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     head = False
-    for part, rows, labels in found:
-        if not head:
-            scores = [f"score_{name}" for name in labels.names]
-            writer.writerow(["run_id", "case", "subject", "part", "truth", *scores])
-            head = True
-        for row in rows:
-            values = [f"{score:.9g}" for score in row.scores]
-            truth = labels.names[row.truth]
-            writer.writerow([run_id, row.case_id, row.subject, part, truth, *values])
+    for part, measured, labels in found:
+        for measure in measured:
+            for row in task.rows(measure, labels):
+                if not head:
+                    writer.writerow(["run_id", "case", "subject", "part", *row])
+                    head = True
+                values = [f"{v:.9g}" if isinstance(v, float) else v for v in row.values()]
+                writer.writerow([run_id, measure.case_id, measure.subject, part, *values])
             if buffer.tell() > 1 << 16:
                 yield _taken(buffer)
     yield _taken(buffer)

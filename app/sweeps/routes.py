@@ -278,7 +278,7 @@ def get_run(request: Request, caller: Viewer, session: ReadSession, run_id: RunI
                     "example": "run_id,case,subject,part,truth,score_benign,score_malignant\r\n",
                 }
             },
-            "description": "One line per case",
+            "description": "A line per case; of label maps per class, of detections per candidate",
         },
         **problems({**NO_RUN, (409, "no_predictions"): "run run_01k9 is queued"}),
     },
@@ -290,7 +290,7 @@ def get_run_predictions(
     row = service.get_run(session, caller.workspace, run_id)
     found = exports.parts(row, files)
     return StreamingResponse(
-        exports.table(row.id, found),
+        exports.table(row.id, service.task_of(session, row), found),
         media_type="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{row.id}.csv"'},
     )

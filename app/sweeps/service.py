@@ -13,6 +13,8 @@ from app.db.tables import Dataset, EpochRow, Finish, Run, Sweep, now
 from app.errors import NotFound
 from app.sweeps import cost, planning, schemas
 from app.sweeps.asked import SweepRequest
+from models import discovery
+from models.task import Task
 
 ORDER = Sweep.id
 HISTORY_RUNS = 50  # finished runs that an estimate looks back at
@@ -231,6 +233,10 @@ def resume(session: Session, sweep: Sweep) -> None:
 
 
 # ---- runs -----------------------------------------------------------------------------------
+
+
+def task_of(session: Session, run: Run) -> Task:
+    return discovery.tasks()[session.get_one(Sweep, run.sweep_id).task]
 
 
 def get_run(session: Session, workspace: str, run_id: str) -> Run:

@@ -109,3 +109,12 @@ def score(measures: Sequence[Measure], labels: Labels) -> Scores:
     curves = {f"roc_{labels.names[k]}": roc(truth == k, scores[:, k]) for k in indices}
     known = {name: None if np.isnan(value[0]) else float(value[0]) for name, value in found.items()}
     return Scores(known, curves)
+
+
+def rows(measure: Measure, labels: Labels) -> list[dict[str, object]]:
+    """One line: the true class, and the score of every class."""
+    scores = {
+        f"score_{name}": float(score)
+        for name, score in zip(labels.names, measure.scores, strict=True)
+    }
+    return [{"truth": labels.names[measure.truth], **scores}]

@@ -244,3 +244,18 @@ def score(measures: Sequence[Measure], labels: Labels) -> Scores:
     if truth.any() and not truth.all():
         curves["roc"] = roc(truth, best)
     return Scores(known, curves)
+
+
+def rows(measure: Measure, labels: Labels) -> list[dict[str, object]]:  # noqa: ARG001 - one class
+    """A line for each candidate, best first, its frame's numbers repeated; a frame without one
+    has a line too. `lesion` is the one hit: -1 none, -2 where nobody said what is there.
+    """
+    frame: dict[str, object] = {"lesions": measure.truth}
+    frame |= {name: int(px) for name, px in zip(FRAME[:-1], measure.scores[:-1], strict=True)}
+    found = _ranked(measure)[:, : len(MARKS) - 1]
+    if not len(found):
+        return [{**frame, "score": "", "lesion": "", "iou": ""}]
+    return [
+        {**frame, "score": float(score), "lesion": int(lesion), "iou": float(iou)}
+        for score, lesion, iou in found
+    ]

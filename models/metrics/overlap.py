@@ -86,3 +86,12 @@ def score(measures: Sequence[Measure], labels: Labels) -> Scores:
     found = values(measures, labels, np.ones((1, len(measures))))
     known = {name: None if np.isnan(value[0]) else float(value[0]) for name, value in found.items()}
     return Scores(known, {})
+
+
+def rows(measure: Measure, labels: Labels) -> list[dict[str, object]]:
+    """A line for each class: its pixels shared, predicted and true."""
+    pixels = measure.scores.reshape(len(labels.names), COUNTS).astype(int).tolist()
+    return [
+        {"class": name, "intersection_px": shared, "predicted_px": said, "truth_px": meant}
+        for name, (shared, said, meant) in zip(labels.names, pixels, strict=True)
+    ]

@@ -74,6 +74,7 @@ TASK = Task(
     decide=classes.decide,
     measure=classes.measure,
     score=classes.score,
+    rows=classes.rows,
     operate=operating_points,
     phantom=phantom,
     weighted=classes.values,

@@ -149,6 +149,7 @@ TASK = Task(
     decide=decide,
     measure=measure,
     score=froc.score,
+    rows=froc.rows,
     operate=froc_points.operating_points,
     phantom=phantom,
     weighted=froc.values,

@@ -104,6 +104,7 @@ TASK = Task(
     decide=decide,
     measure=measure,
     score=overlap.score,
+    rows=overlap.rows,
     operate=operate,
     phantom=phantom,
     weighted=overlap.values,
