@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 from rich.rule import Rule
 
-from app.cli import predict, registry, show
+from app.cli import findings, predict, registry, show
 from app.cli.client import Api, CliError
 from app.cli.datasets import upload, wait
 from app.cli.watch import watch
@@ -133,7 +133,7 @@ def tour(api: Api, data: Path, pictures: Path) -> dict[str, Any]:
     show.out.print(f"{TASK} is answered by {model_id} from now on.")
     for frame in _unseen(data.parent / "unseen"):
         show.out.print(f"{frame.relative_to(data.parent / 'unseen')}:")
-        show.finding(predict.ask(api, TASK, frame, {}))
+        findings.finding(predict.ask(api, TASK, frame, {}))
         picture = pictures / f"finding-{frame.parent.name}.png"
         predict.save_picture(api, TASK, frame, {}, picture)
     return sweep

@@ -1,51 +1,110 @@
-"""`layertune predict`: one file in, one finding out, and the picture of it if wanted."""
+"""`layertune predict`: one image or video in, one finding out, and the picture of it if wanted."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
 
-from app.cli import show
+from app.cli import findings, show
 from app.cli.client import Api, CliError
 from app.cli.root import api_of
 
-WAIT_S = 30
+Json = dict[str, Any]
+Heard = Callable[[Json], None]
+
+WAIT_S = 1  # between two looks at one that is in work
+WAITING = ("queued", "running")
 
 
-def ask(api: Api, task: str, file: Path, fields: dict[str, str]) -> dict[str, Any]:
-    """The finding for one file, waited for where it comes through the queue."""
+def ask(
+    api: Api, task: str, file: Path, fields: dict[str, str], heard: Heard = lambda _: None
+) -> Json:
+    """The finding for one file, waited for where it comes through the queue.
+
+    `heard` is told of every look at one that is in work. Ctrl-C stops the work and not only the
+    waiting.
+    """
     if not file.is_file():
-        raise CliError(f"{file} does not exist: name an image to be read.")
-    with file.open("rb") as stream:
-        files = {"file": (file.name, stream)}
-        response = api.send("POST", f"/v1/predictions/{task}", data=fields, files=files)
-    envelope: dict[str, Any] = response.json()
-    while envelope.get("state") in ("queued", "running"):
-        where = f"/v1/predictions/{envelope.get('prediction_id') or envelope['id']}"
-        envelope = api.get(where, {"wait_s": WAIT_S})
+        raise CliError(f"{file} does not exist: name an image or a video to be read.")
+    envelope: Json = _sent(api, task, file, fields).json()
+    where = f"/v1/predictions/{envelope.get('prediction_id') or envelope.get('id')}"
+    try:
+        while envelope.get("state") in WAITING:
+            heard(envelope)
+            envelope = api.get(where, {"wait_s": WAIT_S})
+    except KeyboardInterrupt:
+        api.post(f"{where}/cancel")
+        raise
     if envelope.get("state") == "failed":
         failure = envelope.get("failure") or {}
         raise CliError(f"The prediction failed: {failure.get('detail', 'no reason was kept')}")
+    if envelope.get("state") == "cancelled":
+        raise CliError("The prediction was cancelled: send the file again.")
     return envelope
 
 
-def save_picture(api: Api, task: str, file: Path, fields: dict[str, str], out: Path) -> None:
-    """Asks again for the finding as a picture, and keeps it."""
+def _sent(api: Api, task: str, file: Path, fields: dict[str, str], **headers: str) -> Any:
     with file.open("rb") as stream:
-        reply = api.send(
+        return api.send(
             "POST", f"/v1/predictions/{task}", data=fields,
-            files={"file": (file.name, stream)}, headers={"Accept": "image/png"},
+            files={"file": (file.name, stream)}, headers=headers,
         )  # fmt: skip
-    out.write_bytes(reply.content)
+
+
+def watched(api: Api, task: str, file: Path, fields: dict[str, str]) -> Json:
+    """The same with a bar that moves as a video is read; nothing is drawn without a terminal."""
+    bars = Progress(
+        TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), Elapsed(),
+        console=show.out, disable=not show.out.is_terminal, transient=True,
+    )  # fmt: skip
+    with bars:
+        bar = bars.add_task("sending", total=None)
+
+        def heard(envelope: Json) -> None:
+            progress = envelope.get("progress") or {"stage": "waiting", "done": 0, "total": None}
+            bars.update(
+                bar, description=progress["stage"], completed=progress["done"],
+                total=progress["total"],
+            )  # fmt: skip
+
+        return ask(api, task, file, fields, heard)
+
+
+def save_picture(api: Api, task: str, file: Path, fields: dict[str, str], out: Path) -> None:
+    """Asks again for the finding of an image as a picture, and keeps it."""
+    out.write_bytes(_sent(api, task, file, fields, Accept="image/png").content)
+
+
+def _save(api: Api, envelope: Json, task: str, file: Path, fields: Json, picture: Path) -> None:
+    """The picture of a finding: of a video it is kept with it."""
+    if "summary" in (envelope.get("finding") or {}):
+        _download(api, envelope, "timeline.png", picture)
+    else:
+        save_picture(api, task, file, fields, picture)
+    show.out.print(f"{picture} holds the picture.")
+
+
+def _download(api: Api, envelope: Json, name: str, out: Path) -> None:
+    where = f"/v1/predictions/{envelope['prediction_id']}/{name}"
+    api.download(where, out, lambda *_: None)
 
 
 def predict(
     context: typer.Context,
     task: Annotated[str, typer.Argument(help="Clinical question, such as frame_quality")],
-    file: Annotated[Path, typer.Argument(help="The image")],
+    file: Annotated[Path, typer.Argument(help="The image, or a video: mp4, mov, avi, mkv, webm")],
     picture: Annotated[
-        Path | None, typer.Option(help="Also save the finding drawn, as PNG")
+        Path | None, typer.Option(help="Also save the finding drawn, as PNG; a video's timeline")
     ] = None,
+    annotated: Annotated[
+        Path | None, typer.Option(help="Also save the video with its finding drawn in, as mp4")
+    ] = None,
+    stride: Annotated[
+        int, typer.Option(help="Of a video: every n-th frame; default: about five of a second")
+    ] = 0,
     deployment: Annotated[
         str, typer.Option(help="Name of the deployment; default: the task's")
     ] = "",
@@ -53,14 +112,20 @@ def predict(
     operating_point: Annotated[str, typer.Option(help="A point of the card, or a threshold")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the reply as it came")] = False,
 ) -> None:
-    """Asks the deployed model about one image."""
-    given = {"deployment": deployment, "model_id": model, "operating_point": operating_point}
+    """Asks the deployed model about one image or video."""
+    given = {
+        "deployment": deployment, "model_id": model, "operating_point": operating_point,
+        "stride": str(stride or ""), "annotated": "true" if annotated else "",
+    }  # fmt: skip
     fields = {name: value for name, value in given.items() if value}
-    envelope = ask(api_of(context), task, file, fields)
+    api = api_of(context)
+    envelope = watched(api, task, file, fields)
     if json:
         show.out.print_json(data=envelope)
     else:
-        show.finding(envelope)
+        findings.finding(envelope)
     if picture:
-        save_picture(api_of(context), task, file, fields, picture)
-        show.out.print(f"{picture} holds the picture.")
+        _save(api, envelope, task, file, fields, picture)
+    if annotated:
+        _download(api, envelope, "annotated.mp4", annotated)
+        show.out.print(f"{annotated} holds the video.")

@@ -133,26 +133,6 @@ def recommendation(sweep: Json) -> None:
     out.print(f"  model: {chosen.get('model_id')}")
 
 
-def finding(envelope: Json) -> None:
-    """One prediction: the answer first, then what stands behind it."""
-    found = envelope.get("finding") or {}
-    if "label" in found:
-        out.print(Text(f"{found['label']}  {found['score']:.3f}", style="bold"))
-        for label, score in found.get("scores", {}).items():
-            out.print(f"  {label:<20} {score:.3f}  {'█' * round(score * 30)}")
-    else:
-        out.print_json(data=found)
-    point = envelope.get("operating_point")
-    if point and point.get("threshold") is not None:
-        out.print(f"  operating point {point['name']}: threshold {point['threshold']:.3f}")
-    for warning in envelope.get("warnings") or []:
-        said = warning.get("detail", warning) if isinstance(warning, dict) else warning
-        out.print(Text(f"  warning: {said}", style="yellow"))
-    model = envelope.get("model") or {}
-    out.print(f"  {envelope.get('prediction_id')} by {model.get('id')} ({model.get('arm')})")
-    out.print(Text(f"  {envelope.get('intended_use', 'research use only')}", style="dim"))
-
-
 def model(card: Json) -> None:
     """A model's card, the part a person asks for first."""
     out.print(Text.assemble((card["id"], "bold"), f"  {card.get('task')}"))

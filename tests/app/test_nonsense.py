@@ -28,7 +28,8 @@ PATHS = (
     "/v1/tasks/{}", "/v1/datasets/{}", "/v1/datasets/{}/cases",
     "/v1/datasets/{}/cases/{}/preview.png", "/v1/sweeps/{}", "/v1/sweeps/{}/events",
     "/v1/sweeps/{}/plot.svg", "/v1/runs/{}", "/v1/runs/{}/predictions.csv", "/v1/models/{}",
-    "/v1/models/{}/files/{}", "/v1/deployments/{}", "/v1/predictions/{}", "/v1/keys/{}",
+    "/v1/models/{}/files/{}", "/v1/deployments/{}", "/v1/predictions/{}",
+    "/v1/predictions/{}/timeline.png", "/v1/predictions/{}/annotated.mp4", "/v1/keys/{}",
 )  # fmt: skip
 STRANGE_IDS = ("%00", "a%00b", "%ff", "%F0%9F%90%99", "%0d%0aX:%20y", "'%20OR%201=1--", "1" * 2000)
 

@@ -4,11 +4,15 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 
+import pytest
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
+from app.predictions import schemas
 from app.predictions.routes import make_router, prefers_async, wants_picture
 from models.discovery import tasks
 from models.tasks.classification import TASK
+from models.video_findings import video_finding
 from tests.app.predictions import colours
 
 
@@ -46,6 +50,42 @@ def test_a_made_up_tasks_endpoint_has_its_findings_type() -> None:
     assert form["properties"]["file"]["format"] == "binary"
 
 
+@pytest.mark.parametrize("name", sorted(tasks()))
+def test_the_example_of_a_task_is_a_reply_of_its_type(name: str) -> None:
+    task = tasks()[name]
+    shown = schemas.example(task)
+    reply = schemas.reply_of(task).model_validate(shown)
+    assert reply.model_dump(mode="json", exclude_unset=True) == shown
+    assert schemas.Resource.model_validate(schemas.queued(task)).state == "queued"
+    if "scores" in shown["finding"]:
+        assert sum(shown["finding"]["scores"].values()) == pytest.approx(1)
+        assert shown["finding"]["score"] == shown["finding"]["scores"][shown["finding"]["label"]]
+
+
+@pytest.mark.parametrize("name", sorted(name for name, task in tasks().items() if task.video))
+def test_the_example_of_a_video_is_of_the_type_of_its_finding(name: str) -> None:
+    task = tasks()[name]
+    shown = schemas.watched(task)
+    assert schemas.Resource.model_validate(shown).input is not None
+    finding = TypeAdapter(video_finding(task.finding))
+    assert (
+        finding.dump_python(finding.validate_python(shown["finding"]), mode="json")
+        == (shown["finding"])
+    )
+    assert schemas.Resource.model_validate(schemas.running(task)).progress is not None
+
+
+def test_a_made_up_finding_has_an_example_too() -> None:
+    made_up = replace(TASK, name="polyp_count", finding=Counted)
+    assert schemas.example(made_up)["finding"] == {"count": 1, "certain": True}
+
+
+def test_only_tasks_that_take_videos_have_their_fields() -> None:
+    for task in tasks().values():
+        fields = schemas.form(task)["content"]["multipart/form-data"]["schema"]["properties"]
+        assert ({"stride", "annotated"} <= set(fields)) is task.video
+
+
 def test_a_picture_is_sent_only_where_it_is_preferred() -> None:
     assert wants_picture("image/png")
     assert wants_picture("image/png, application/json;q=0.9")
@@ -72,6 +112,7 @@ app.main.create_app().openapi()
 from models.inference.predict import predict
 from models.inference.runtime import load
 from models.tasks.classification import TASK
+from models.video_findings import video_finding
 from tests.app.predictions import colours
 card = {"classes": ["a", "b"], "positive": None}
 pixels = np.zeros((20, 20, 3), np.uint8)

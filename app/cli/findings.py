@@ -1,0 +1,76 @@
+"""What the commands print of a finding: of an image, and of a video."""
+
+from typing import Any
+
+from rich.text import Text
+
+from app.cli import show
+from app.cli.show import Json, out
+
+TRACKS_MOST = 20  # printed of a video, of the highest scores
+BAR = 30  # characters of a score of one
+
+
+def finding(envelope: Json) -> None:
+    """One prediction: the answer first, then what stands behind it."""
+    _answer(envelope.get("finding") or {})
+    point = envelope.get("operating_point")
+    if point and point.get("threshold") is not None:
+        out.print(f"  operating point {point['name']}: threshold {point['threshold']:.3f}")
+    for warning in envelope.get("warnings") or []:
+        said = warning.get("detail", warning) if isinstance(warning, dict) else warning
+        out.print(Text(f"  warning: {said}", style="yellow"))
+    model = envelope.get("model") or {}
+    out.print(f"  {envelope.get('prediction_id')} by {model.get('id')} ({model.get('arm')})")
+    out.print(Text(f"  {envelope.get('intended_use', 'research use only')}", style="dim"))
+
+
+def _answer(found: Json) -> None:
+    if "summary" in found:
+        _video(found)
+    elif "label" in found:
+        out.print(Text(f"{found['label']}  {found['score']:.3f}", style="bold"))
+        _bars(found.get("scores", {}))
+    elif "detections" in found:
+        said = "present" if found["present"] else "not found"
+        out.print(Text(f"{said}  {found['score']:.3f}", style="bold"))
+        for row in found["detections"]:
+            out.print(f"  box {_box(row)}  {row['score']:.3f}  {row['area_px']:,} px")
+    else:  # a mask is for programs: --json has it, or --picture shows it
+        shown = {name: value for name, value in found.items() if name != "mask_png_base64"}
+        out.print_json(data=shown)
+
+
+def _bars(shares: Json) -> None:
+    for label, share in shares.items():
+        out.print(f"  {label:<20} {share:.3f}  {'█' * round(share * BAR)}")
+
+
+def _box(row: Json) -> str:
+    x0, y0, x1, y1 = row["box_px"]
+    return f"{x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}"
+
+
+def _video(found: Json) -> None:
+    """The summary, then the shares of the classes or the tracks."""
+    read = found["summary"]
+    head = f"{read['frames_read']} frames of {read['duration_s']:.1f} s of film read"
+    out.print(Text(head, style="bold"))
+    _bars(found.get("shares", {}))
+    if "tracks" not in found:
+        return
+    tracks = sorted(found["tracks"], key=lambda track: -float(track["best"]["score"]))[:TRACKS_MOST]
+    rows = [_track(track) for track in sorted(tracks, key=lambda track: int(track["id"]))]
+    count = read["frames_with_detections"]
+    columns = (">track", ">from s", ">to s", ">frames", ">best score", ">at s", "box there")
+    show.table(f"{read['tracks']} tracks, seen in {count} frames", columns, rows)
+    if len(found["tracks"]) > len(rows):
+        out.print(f"  and {len(found['tracks']) - len(rows)} more of lower scores")
+
+
+def _track(track: Json) -> tuple[Any, ...]:
+    best = track["best"]
+    return (
+        track["id"], f"{track['first_seen_s']:.1f}", f"{track['last_seen_s']:.1f}",
+        track["frames"], f"{best['score']:.3f}", f"{best['time_s']:.1f}", _box(best),
+    )  # fmt: skip
