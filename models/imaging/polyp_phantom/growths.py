@@ -58,14 +58,15 @@ def polyp(rng: np.random.Generator, colon: Colon, along: float, turn: float, kin
     size = float(rng.uniform(*SIZES[kind]))
     here = plot(len(colon.relief), along, turn, (size * 2.6, size * 2.6))
     wall = colon.paint[here.cells].mean(axis=(0, 1))
+    squash = float(rng.uniform(0.65, 0.95))
     leaning = 0.45 if kind in ("0-Isp", "0-Ip") else 0.0
     tint = np.array(TINTS[int(rng.choice(4, p=[0.35, 0.3, 0.2, 0.15]))]) + rng.normal(0, 0.03, 3)
     waves = np.column_stack([rng.normal(0, 1.7, (2, 3)), rng.uniform(0, 2 * np.pi, 2)])
     found = Polyp(
         kind=kind, along=along, turn=turn, size=size, rise=float(rng.uniform(*RISES[kind])),
-        length=float(rng.uniform(0.85, 1.18)), squash=float(rng.uniform(0.65, 0.95)),
+        length=float(rng.uniform(0.85, 1.18)), squash=squash,
         lean=(leaning * float(rng.normal()), leaning * float(rng.normal())),
-        lobes=_lobes(rng), waves=waves.astype(np.float32),
+        lobes=_lobes(rng, squash), waves=waves.astype(np.float32),
         neck=float(rng.uniform(0.26, 0.42)) if kind == "0-Ip" else 0.0,
         colour=np.minimum(wall * tint, 0.97).astype(np.float32), wall=wall,
         pits=float(rng.uniform(0.3, 1.0)),
@@ -78,12 +79,12 @@ def polyp(rng: np.random.Generator, colon: Colon, along: float, turn: float, kin
     return found
 
 
-def _lobes(rng: np.random.Generator) -> NDArray[np.float32]:
+def _lobes(rng: np.random.Generator, squash: float) -> NDArray[np.float32]:
     """Balls on the head's surface: one on a nearly smooth one, up to eight on a lobed one."""
     count = int(rng.choice([1, 3, 5, 8], p=[0.3, 0.25, 0.25, 0.2]))
     around, up = rng.uniform(0, 2 * np.pi, count), rng.uniform(-0.2, 0.95, count)
     flat, out = np.sqrt(1 - up**2), rng.uniform(0.6, 0.9, count)
-    places = out * np.array([flat * np.cos(around), flat * np.sin(around), up])
+    places = out * np.array([flat * np.cos(around), flat * np.sin(around), squash * up])
     return np.column_stack([*places, rng.uniform(0.28, 0.5, count)]).astype(np.float32)
 
 

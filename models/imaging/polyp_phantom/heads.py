@@ -17,7 +17,7 @@ from models.imaging.polyp_phantom.growths import Polyp
 
 Vectors = NDArray[np.float32]  # [3, n]
 Numbers = NDArray[np.float32]  # [n]
-STEPS, TOUCHED = 26, 0.004  # of a ray at most; closer than this it has arrived
+STEPS, TOUCHED = 60, 0.008  # of a ray at most; closer than this it has arrived
 NEAR = 0.8  # how far around a polyp the shade that it casts is looked for
 LAMP = np.array([0.10, -0.14, 0.0])  # off the lens, in radii of the colon
 GRAIN = 60.0  # pixels of the fine texture to a polyp's half width
@@ -71,7 +71,7 @@ def distance(polyp: Polyp, at: Vectors) -> Numbers:
     away = (oval - 1) * min(flat, long, 1 / long) + 0.07 * np.sin(first) * np.sin(second)
     for a, b, up, radius in polyp.lobes.tolist():
         ball = np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - up) ** 2)
-        away = _melted(away, ball - radius, 0.18)
+        away = _melted(away, ball - radius, 0.26)
     if polyp.neck:
         share = np.clip(head @ at / float(head @ head), -0.2, 1.0)
         side = np.sqrt(((at - head[:, None] * share) ** 2).sum(axis=0))

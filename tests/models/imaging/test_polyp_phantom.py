@@ -83,6 +83,12 @@ def test_the_mask_lies_within_what_the_endoscope_sees() -> None:
         assert pixels[[0, -1], -1].max() < 30  # black corners
 
 
+def test_a_mask_is_solid() -> None:
+    for _, mask in everyone():
+        closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        assert closed.sum() - mask.sum() <= 0.01 * mask.sum() + 8
+
+
 def test_a_polyp_differs_from_what_surrounds_it() -> None:
     contrasts = []
     for pixels, mask in everyone():
