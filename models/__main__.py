@@ -31,10 +31,10 @@ from models.sweep import POLICIES
 from models.tuning import device
 from models.tuning.checkpoint import Epoch
 from models.tuning.errors import BadDataError, TuningError
-from models.tuning.evaluate import evaluate
-from models.tuning.finish import Finished
+from models.tuning.finish.completing import Finished
+from models.tuning.finish.evaluate import evaluate
 from models.tuning.local import Plan, tune
-from models.tuning.patches import labels_of
+from models.tuning.patches.sets import labels_of
 from models.tuning.pretrained import ready
 
 WEIGHTS = Path("weights")
