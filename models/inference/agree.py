@@ -35,15 +35,15 @@ def serving(
 
 
 def serving_maps(
-    onnx: Path, headline: Callable[[Run], float | None], patches: int
+    onnx: Path, value: Callable[[Run], float | None], patches: int
 ) -> dict[str, Any]:
-    """The same for label maps, judged by the headline alone: `headline(run)` measures all cases
+    """The same for label maps, judged by one value of all cases alone: `value(run)` measures them
     with the outputs that `run` gives. A pixel's score at an edge may differ by much and matter
     to nobody.
     """
     if not has_bf16():
         return {"bf16": False, "reason": "not measured: this processor has no bfloat16"}
-    exact, rough = (headline(OpenVinoNetwork(onnx, bf16=bf16).run) for bf16 in (False, True))
+    exact, rough = (value(OpenVinoNetwork(onnx, bf16=bf16).run) for bf16 in (False, True))
     loss = None if exact is None or rough is None else float(exact - rough)
     return {
         "bf16": loss is not None and loss <= HEADLINE_TOLERANCE,
