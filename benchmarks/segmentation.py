@@ -169,7 +169,7 @@ def dice(network: nn.Module, maps, held: Decoded, numerics) -> float:
 def ours(pack: Path, task, backbone, given, weights: Path, folder: Path, numerics):
     """(seconds, validation of the best epoch by headline, best Dice of any epoch)."""
     start = time.perf_counter()
-    chosen = recipe(epochs=given.epochs, batch_size=given.batch_size)
+    chosen = recipe("modern", "map", epochs=given.epochs, batch_size=given.batch_size)
     patches = session.prepare(
         pack, task, backbone, chosen, workdir=folder / "cache", cache_max_bytes=20 * 2**30
     )

@@ -160,7 +160,8 @@ def run_tune(given: argparse.Namespace) -> None:
 def _recipe(given: argparse.Namespace) -> Recipe:
     names = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "variants")
     chosen = {name: getattr(given, name) for name in names}
-    return recipe(given.preset, **{name: v for name, v in chosen.items() if v is not None})
+    output = tasks()[given.task].output
+    return recipe(given.preset, output, **{name: v for name, v in chosen.items() if v is not None})
 
 
 def _told(arm: str, news: Epoch | str) -> None:

@@ -51,9 +51,17 @@ PRESETS = {
 }  # fmt: skip
 
 
-def recipe(preset: str = "modern", **given: Any) -> Recipe:
-    """A preset with what the user gave laid over it; `variants` defaults to min(epochs, 8)."""
-    chosen = replace(PRESETS[preset], **given)
+# What a preset says otherwise for map networks: every pixel teaches, so gradients are steadier
+# than a label's and bear smaller batches and a higher rate (docs/measurements.md).
+FOR_MAPS: dict[str, dict[str, Any]] = {"modern": {"batch_size": 16, "learning_rate": 1e-3}}
+
+
+def recipe(preset: str = "modern", output: str = "classes", **given: Any) -> Recipe:
+    """A preset for networks of that output with what the user gave laid over it; `variants`
+    defaults to min(epochs, 8).
+    """
+    adapted = FOR_MAPS.get(preset, {}) if output == "map" else {}
+    chosen = replace(PRESETS[preset], **{**adapted, **given})
     if "variants" not in given:
         chosen = replace(chosen, variants=min(chosen.epochs, chosen.variants))
     return chosen
