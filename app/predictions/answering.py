@@ -72,6 +72,9 @@ KINDS: dict[str, Callable[[bytes], bool]] = {
     "a Matroska video": lambda head: kinds.container_of(head) == "matroska",
     "an MP4 video": lambda head: kinds.container_of(head) == "mov",
     "an AVI video": lambda head: kinds.container_of(head) == "avi",
+    "an MPEG video": lambda head: head.startswith((b"\0\0\1\xba", b"\0\0\1\xb3")),
+    "a Windows Media video": lambda head: head.startswith(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    "a Flash video": lambda head: head.startswith(b"FLV\1"),
 }
 
 
@@ -79,7 +82,10 @@ def check_kind(head: bytes, task: Task) -> None:
     """Raises UnsupportedMedia for what is no image at all, told by its first bytes."""
     for kind, matches in KINDS.items():
         if matches(head[:SNIFFED_BYTES]):
-            raise UnsupportedMedia(f"this is {kind}; {task.name} answers for one image at a time")
+            too = "; of videos mp4, mov, avi, mkv and webm are read" if task.video else ""
+            raise UnsupportedMedia(
+                f"this is {kind}; {task.name} answers for one image at a time{too}"
+            )
 
 
 def decoded(data: bytes, task: Task) -> tuple[Pixels, tuple[str, ...]]:

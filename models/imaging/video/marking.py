@@ -25,6 +25,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 # Okabe and Ito's, told apart with any colour vision; a track keeps its own.
 COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167))
 QUIET, DARK = (170, 170, 170), (0, 0, 0)
+PAD = 4  # pixels around words
 USE = "research use only"
 
 
@@ -56,7 +57,7 @@ def mark(reader: Reader, marks: Sequence[Mapping[str, Any]], out: Path) -> Itera
 def _stream(film: av.container.OutputContainer, pixels: Pixels, fps: float) -> VideoStream:
     """H.264 where this build of FFmpeg writes it, MPEG-4 where not; sides are even."""
     codec: Literal["libx264", "mpeg4"] = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    options = {"preset": "veryfast", "crf": "23"} if codec == "libx264" else {"qscale": "4"}
+    options = {"preset": "superfast", "crf": "23"} if codec == "libx264" else {"qscale": "4"}
     rate = Fraction(fps).limit_denominator(1001)
     stream = film.add_stream(codec, rate=rate, options=options)
     height, width = pixels.shape[:2]
@@ -102,7 +103,7 @@ def _drawn(pixels: Pixels, width: int, height: int, seen: Mapping[str, Any] | No
     canvas = np.ascontiguousarray(
         cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
     )
-    size = max(0.35, height / 1000)
+    size = max(0.45, height / 800)
     if seen is not None:
         for row in seen["boxes"]:
             x0, y0, x1, y1 = row["box_px"]
@@ -110,8 +111,8 @@ def _drawn(pixels: Pixels, width: int, height: int, seen: Mapping[str, Any] | No
                    round(y1 * scale_y) - 1)  # fmt: skip
             _box(canvas, box, f"#{row['track']} {row['score']:.2f}", size, row["track"])
         colour = COLOURS[0] if seen["good"] else COLOURS[1]
-        _words(canvas, seen["words"], (6, round(30 * size) + 4), size, colour)
-    _words(canvas, USE, (6, height - 8), 0.7 * size, QUIET)
+        _words(canvas, seen["words"], (0, 0), size, colour)
+    _words(canvas, USE, (0, height - 6), 0.7 * size, QUIET)
     return canvas
 
 
@@ -122,12 +123,15 @@ def _box(
     x0, y0, x1, y1 = box
     cv2.rectangle(canvas, (x0, y0), (x1, y1), DARK, 4)
     cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, 2)
-    _words(canvas, words, (x0, y0 - 5 if y0 > 40 * size else y1 + round(30 * size)), size, colour)
+    below = y0 < round(50 * size)  # no room above: the words of the frame are there
+    _words(canvas, words, (x0, y1 + round(28 * size) if below else y0 - 8), size, colour)
 
 
 def _words(
     canvas: Pixels, words: str, at: tuple[int, int], size: float, colour: tuple[int, int, int]
 ) -> None:
-    """Text with a dark edge, to be read on any ground."""
-    for ink, width in ((DARK, 4), (colour, 1)):
-        cv2.putText(canvas, words, at, FONT, size, ink, width, cv2.LINE_AA)
+    """Text on a dark ground of its own, to be read on any picture; `at` is its lower left."""
+    (width, height), below = cv2.getTextSize(words, FONT, size, 1)
+    x, y = max(at[0], 0), max(at[1], height + PAD)
+    cv2.rectangle(canvas, (x, y - height - PAD), (x + width + 2 * PAD, y + below), DARK, -1)
+    cv2.putText(canvas, words, (x + PAD, y), FONT, size, colour, 1, cv2.LINE_AA)
