@@ -2,7 +2,7 @@
 
 A detection continues the track whose last box overlaps its own the most, taken over all pairs at
 once (the Hungarian method on intersection over union). Both boxes are grown first: between two
-frames that are read a fifth of a second passes, in which an endoscope moves a polyp by its width.
+frames that are read a fifth of a second passes, in which a polyp may move by more than its width.
 A track may be lost from sight and found again within `GAP_S`; after that it has ended.
 """
 
@@ -16,8 +16,8 @@ from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 from models.case import Box
 
 GAP_S = 1.5  # out of sight for longer, a thing that comes back is another
-GROWN = 1.5  # the sides of a box before it is compared, as multiples of their own
-IOU_MIN = 0.2  # of the grown boxes: two of one size may lie one side apart
+GROWN = 2.0  # the sides of a box before it is compared, as multiples of their own
+IOU_MIN = 0.1  # of the grown boxes: two of one size may lie one and a half sides apart
 
 
 @dataclass

@@ -11,16 +11,16 @@ def box(x: float, y: float = 0.0, side: float = 10.0) -> Box:
     return (x, y, x + side, y + side)
 
 
-def test_the_overlap_is_that_of_boxes_grown_by_half() -> None:
-    # Of sides 15: shifted by 7.5 they share 7.5 x 15 of 2 x 225 - 112.5.
-    found = overlaps([box(0)], [box(0), box(7.5), box(15), box(40)])
-    assert found[0] == pytest.approx([1.0, 112.5 / 337.5, 0.0, 0.0])
+def test_the_overlap_is_that_of_boxes_twice_as_large() -> None:
+    # Of sides 20: shifted by 10 they share 10 x 20 of 2 x 400 - 200.
+    found = overlaps([box(0)], [box(0), box(10), box(20), box(40)])
+    assert found[0] == pytest.approx([1.0, 200 / 600, 0.0, 0.0])
 
 
-def test_a_thing_that_moves_by_its_width_stays_one_track() -> None:
+def test_a_thing_that_moves_by_one_and_a_half_of_its_width_stays_one_track() -> None:
     linker = Linker()
-    assert [linker.link(k / 5, [box(9 * k)]) for k in range(6)] == [(1,)] * 6
-    assert linker.link(1.2, [box(90)]) == (2,)  # four widths away is another
+    assert [linker.link(k / 5, [box(15 * k)]) for k in range(6)] == [(1,)] * 6
+    assert linker.link(1.2, [box(92)]) == (2,)  # nearly two widths away is another
 
 
 def test_two_things_that_cross_keep_their_numbers() -> None:
