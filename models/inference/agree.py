@@ -34,9 +34,7 @@ def serving(
     return compare(exact, rough, headline)
 
 
-def serving_maps(
-    onnx: Path, value: Callable[[Run], float | None], patches: int
-) -> dict[str, Any]:
+def serving_maps(onnx: Path, value: Callable[[Run], float | None], patches: int) -> dict[str, Any]:
     """The same for label maps, judged by one value of all cases alone: `value(run)` measures them
     with the outputs that `run` gives. A pixel's score at an edge may differ by much and matter
     to nobody.

@@ -148,7 +148,8 @@ def _facts(
     }
     duration_s = extent.duration_s
     return Facts(
-        container=CALLED.get(container.format.name, container.format.name), codec=stream.codec_context.name,
+        container=CALLED.get(container.format.name, container.format.name),
+        codec=stream.codec_context.name,
         width=width, height=height, fps=round(extent.fps, 3), stride=stride,
         frames=extent.frames, duration_s=None if duration_s is None else round(duration_s, 3),
         notes=tuple(note for note, holds in notes.items() if holds),
