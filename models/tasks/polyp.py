@@ -16,10 +16,10 @@ from models.task import Phantom, Task
 
 EVEN = 0.5  # without an operating point a polyp is there if that is more likely than not
 # Strong: the next hospital's frames differ in colour, light, sharpness and size of the polyp.
-MOTION = Motion(zoom=(0.5, 2.0), aspect=1.4, turn_deg=30.0, dihedral=True)
+MOTION = Motion(zoom=(0.7, 1.6), aspect=1.25, turn_deg=20.0, dihedral=True)
 LOOK = Look(
-    brightness=30.0, contrast=1.35, gamma=1.5, saturation=1.6, gain=1.25, hue_deg=15.0,
-    blur=0.3, soft=0.3, noise=0.3, jpeg=0.25, endoscope=0.2,
+    brightness=25.0, contrast=1.3, gamma=1.4, saturation=1.5, gain=1.2, hue_deg=12.0,
+    blur=0.2, soft=0.2, noise=0.2, jpeg=0.15, endoscope=0.12,
 )  # fmt: skip
 
 
