@@ -32,6 +32,7 @@ IOU = 0.5  # from which a box is the lesion's, for the average precision
 SPAN = (0.1, 1.0)  # false positives per frame between which the headline averages
 RATES = (0.01, 0.1, 1.0)  # false positives per frame at which sensitivity is told
 ROUNDING = 1e-9
+HELD = 2_000_000  # resamples times candidates at once: a dozen arrays of so many are in use
 _NONE = np.empty((0, len(MARKS)))
 
 
@@ -171,9 +172,11 @@ def sensitivity_at_threshold(
     """What candidates at or above a threshold buy: sensitivity and fp_per_image, each [b]."""
     found = events(measures)
     kept = found.score >= threshold
-    drawn, hit = weights[:, found.frame[kept]], found.hit[kept]
     lesions = weights @ np.array([row.truth for row in measures], dtype=np.float64)
-    hits, alarms = (drawn @ part.astype(np.float64) for part in (hit, ~hit))
+    hits, alarms = (
+        weights @ np.bincount(found.frame[kept & part], minlength=len(measures)).astype(np.float64)
+        for part in (found.hit, ~found.hit)
+    )
     return {
         "sensitivity": _over(hits[:, None], lesions)[:, 0],
         "fp_per_image": _over(alarms[:, None], weights.sum(axis=1))[:, 0],
@@ -201,9 +204,21 @@ def values(
     frame_auc           best score of frames with a lesion against those without
     NaN where a resample does not determine the value.
     """
+    found = events(measures), box_events(measures)
+    block = max(1, HELD // max(1, *(len(of.score) for of in found)))
+    parts = [
+        _values(measures, *found, weights[start : start + block])
+        for start in range(0, len(weights), block)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _values(
+    measures: Sequence[Measure], by_centroid: Events, by_box: Events, weights: Floats
+) -> dict[str, Floats]:
     lesions = weights @ np.array([row.truth for row in measures], dtype=np.float64)
-    found = curve(events(measures), measures, weights)
-    boxes = curve(box_events(measures), measures, weights)
+    found = curve(by_centroid, measures, weights)
+    boxes = curve(by_box, measures, weights)
     truth, score = frame_truth(measures)
     rows = {"froc": mean_sensitivity(found)}
     for rate in RATES:

@@ -1,5 +1,6 @@
 """FROC, average precision and the frame's own values, against numbers worked by hand."""
 
+import tracemalloc
 from math import log10
 
 import numpy as np
@@ -168,6 +169,26 @@ def test_a_thousand_resamples_of_a_thousand_frames_take_seconds_at_most() -> Non
     found = stats.intervals(measures, lambda rows, weights: froc.values(rows, POLYP, weights))
     low, high = found["froc"].low, found["froc"].high
     assert low is not None and high is not None and low < found["froc"].value < high
+
+
+def test_many_candidates_are_resampled_in_the_memory_of_a_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    measures = [
+        frame(1, *((score, MISS) for score in rng.uniform(size=40)), (0.5, hit(0)), name=str(k))
+        for k in range(100)
+    ]
+    weights = rng.integers(0, 3, (300, 100)).astype(float)
+    whole = froc.values(measures, POLYP, weights)
+    monkeypatch.setattr(froc, "HELD", 100_000)
+    tracemalloc.start()
+    found = froc.values(measures, POLYP, weights)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20e6  # in one go it is 125 MB
+    for name, value in whole.items():
+        assert found[name] == pytest.approx(value, nan_ok=True), name
 
 
 def test_outcomes_keep_the_features_of_what_counts() -> None:
