@@ -135,9 +135,6 @@ def _image(
             code, why = error.args
             flaw = (code, f"annotation {_key(row.get('id')) or '?'}: {why}")
             return Listed(file_name, size, flaw=flaw)
-        if outline in outlines:
-            notes.add("repeated_annotations")
-            continue
         outlines.append(outline)
         if row.get("iscrowd") in (1, True):
             notes.add("crowd_regions")

@@ -1,7 +1,7 @@
 """The truth of a map case: a label map, boxes, or both, held against the image they belong to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,8 +98,8 @@ def from_outlines(item: Item, size: tuple[int, int], task: Task, naming: Naming)
 
     A box that leaves the frame is clipped, one that lies outside or has no size is dropped: in
     the frame there is nothing of it. Where none remains somebody meant something else, and the
-    case is left out. A mask is made where every thing has its region, else boxes are all there
-    is. Raises TruthError.
+    case is left out. What is marked twice as one class is one thing. A mask is made where every
+    thing has its region, else boxes are all there is. Raises TruthError.
     """
     drawn_on = item.drawn_on_px or size
     if drawn_on != size:
@@ -108,7 +108,8 @@ def from_outlines(item: Item, size: tuple[int, int], task: Task, naming: Naming)
             f"annotated as {drawn_on[0]} x {drawn_on[1]} pixels, and the image has {size[0]} x "
             f"{size[1]} (upright, if its EXIF turns it)",
         )
-    wanted = [outline for outline in item.outlines or () if naming.value(outline) is not None]
+    said_of = [outline for outline in item.outlines or () if naming.value(outline) is not None]
+    wanted = _distinct(said_of, naming)
     try:
         found = [mark for outline in wanted if (mark := marked(outline, *size)) is not None]
         if wanted and not found:
@@ -119,9 +120,18 @@ def from_outlines(item: Item, size: tuple[int, int], task: Task, naming: Naming)
     said = {
         "boxes_clipped": any(mark.clipped for mark in found),
         "boxes_dropped": len(found) < len(wanted),
+        "repeated_annotations": len(wanted) < len(said_of),
     }
     boxes = tuple(mark.box for mark in found) if task.classes else None
     return Truth(mask, boxes, tuple(note for note, holds in said.items() if holds))
+
+
+def _distinct(outlines: Sequence[Outline], naming: Naming) -> list[Outline]:
+    """The first of each that lie alike and are of one class, whatever words that class has."""
+    found: dict[tuple[int | None, Outline], Outline] = {}
+    for outline in outlines:
+        found.setdefault((naming.value(outline), replace(outline, name=None)), outline)
+    return list(found.values())
 
 
 def _outside(wanted: Sequence[Outline], size: tuple[int, int]) -> str:

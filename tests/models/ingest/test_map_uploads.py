@@ -119,6 +119,13 @@ def test_a_box_outside_is_dropped_and_a_case_of_such_boxes_alone_is_left_out(
     assert (problem["file"], problem["code"]) == ("b.png", "bad_box")
 
 
+def test_a_thing_that_is_marked_twice_counts_once(tmp_path: Path) -> None:
+    found = Taken(tmp_path, rows(("a.png", "1 2 9 9; 1 2 9 9; 1 2 9 8"), ("b.png", "1 2 9 9")))
+    assert found.boxes("a.png") == [[1.0, 2.0, 9.0, 9.0], [1.0, 2.0, 9.0, 8.0]]
+    assert found.line("a.png") == ("used", "repeated_annotations")
+    assert found.line("b.png") == ("used", None)
+
+
 def test_boxes_are_held_against_the_upright_picture(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -296,6 +303,14 @@ def test_kinds_of_polyps_are_merged_and_instruments_are_left_out(tmp_path: Path)
     assert found.boxes("b.png") == []
     assert found.warnings()["merged_classes"]["classes"] == ["adenoma", "hyperplastic"]
     assert found.warnings()["dropped_classes"]["classes"] == ["instrument"]
+
+
+def test_one_polyp_under_two_names_is_one(tmp_path: Path) -> None:
+    marks = [{"bbox": [1, 1, 9, 9]}, {"bbox": [1, 1, 9, 9], "category_id": 2}]
+    files = {"x.json": coco([("a.png", marks)], ("polyp", "adenoma")), **images("a.png")}
+    found = Taken(tmp_path, files)
+    assert found.boxes("a.png") == [[1.0, 1.0, 10.0, 10.0]]
+    assert found.warnings()["repeated_annotations"]["files"] == ["a.png"]
 
 
 def test_classes_of_which_none_is_the_task_s_refuse_the_upload(tmp_path: Path) -> None:

@@ -199,9 +199,8 @@ def test_two_images_with_one_id_have_nobodys_annotations() -> None:
     assert flaws == {"a.png": "duplicate_id", "b.png": "duplicate_id", "c.png": None}
 
 
-def test_the_same_line_twice_counts_once() -> None:
-    item = one(coco([image(), image()], [annotation(), annotation()]))
-    assert (item.outlines, item.notes) == ((BOX,), ("repeated_annotations",))
+def test_an_image_listed_twice_with_the_same_annotations_is_one_case() -> None:
+    assert one(coco([image(), image()], [annotation()])).outlines == (BOX,)
 
 
 def test_an_image_listed_twice_with_different_annotations_is_left_out() -> None:
