@@ -120,10 +120,13 @@ def _input_needed(session: Session, name: str) -> bool:
 
 
 def _output_needed(session: Session, name: str) -> bool:
-    """What the row points to, as long as it is kept; of a row in work all of it, for a day."""
-    row = session.get(Prediction, name.split("/")[1])
+    """What the row points to, as long as it is kept; of a row in work what its attempt has stored
+    so far, however long it had waited; and what is young.
+    """
+    _, row_id, attempt, *_ = name.split("/")
+    row = session.get(Prediction, row_id)
     if row is None or row.state not in ENDED:
-        return _young(name)
+        return _young(name) or (row is not None and attempt == str(row.attempt))
     kept = timedelta(seconds=settings().outputs_kept_s)
     named = {facts["object"] for facts in (row.outputs or {}).values()}
     return name in named and now() - row.created_at < kept

@@ -113,6 +113,27 @@ def test_pictures_and_films_go_when_they_are_old_or_nobodys(
     assert list(files().names("outputs/")) == []
 
 
+def test_what_a_video_leaves_that_waited_for_days_stays_until_its_row_names_it(
+    db: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row_id = ids.new("prd")
+    with writing() as session:
+        session.add(
+            Prediction(
+                id=row_id, workspace="default", created_by="key_1", state="queued", video=True,
+                task="polyp", model_id="mdl_1",
+            )
+        )  # fmt: skip
+        session.flush()
+        attempt = lifecycle.claim(session, Prediction, row_id, "me", 30)
+    now_stored, before = (f"outputs/{row_id}/{n}/a.mp4" for n in (attempt, 0))
+    for name in (now_stored, before):
+        files().put_bytes(name, b"mp4")
+    monkeypatch.setattr("worker.leftovers.now", lambda: now() + timedelta(days=2))
+    sweep_objects()
+    assert list(files().names("outputs/")) == [now_stored]
+
+
 def test_checkpoints_go_with_the_end_of_their_run(db: Engine) -> None:
     _, run_ids = rows.sweep(states=("running", "queued", "cancelled", "failed"))
     for run_id in run_ids:
