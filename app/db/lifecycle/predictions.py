@@ -11,11 +11,15 @@ def cancel_prediction(session: Session, prediction_id: str) -> bool:
 
     One in a worker's hands ends when the worker sees the wish; one that has ended stays as it is.
     """
-    asked = {"cancel_requested_at": now()}
-    mine = (Prediction.id == prediction_id, Prediction.cancel_requested_at.is_(None))
-    waits = (*mine, Prediction.state == "queued", Prediction.lease_owner.is_(None))
-    if change(session, Prediction, waits, {**asked, "state": "cancelled", "upload": None}):
+    mine = Prediction.id == prediction_id
+    goes_on = (
+        Prediction.state.in_(("queued", "running")),
+        Prediction.cancel_requested_at.is_(None),
+    )
+    # The wish first: with it the row is locked, and cannot be given back between the two changes.
+    change(session, Prediction, (mine, *goes_on), {"cancel_requested_at": now()})
+    waits = (mine, Prediction.state == "queued", Prediction.lease_owner.is_(None))
+    ended = change(session, Prediction, waits, {"state": "cancelled", "upload": None})
+    if ended:
         entered(session, Prediction, prediction_id, "cancelled")
-        return True
-    change(session, Prediction, (*mine, Prediction.state == "running"), asked)
-    return False
+    return ended

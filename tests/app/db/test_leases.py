@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from app.db import lifecycle
-from app.db.lifecycle import LeaseLostError, Work
+from app.db.lifecycle import LeaseLostError, Work, predictions
 from app.db.session import reading, writing
 from app.db.tables import Dataset, Event, Finish, Prediction, Registration, Run, Sweep, now
 
@@ -333,6 +333,27 @@ def test_a_waiting_prediction_is_cancelled_at_once_and_never_claimed(prediction:
         assert lifecycle.claim(session, Prediction, prediction, "me", 30) is None
         row = session.get_one(Prediction, prediction)
     assert (row.state, "cancelled" in row.times) == ("cancelled", True)
+
+
+def test_a_cancel_is_not_lost_on_a_prediction_that_is_given_back_meanwhile(
+    prediction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker loses it between the first change that the cancel makes and the second."""
+    with writing() as session:
+        attempt = lifecycle.claim(session, Prediction, prediction, "me", 30)
+        assert attempt is not None
+    change = predictions.change
+
+    def then_lost(session: Session, *given: Any) -> bool:
+        monkeypatch.undo()
+        changed = change(session, *given)
+        lifecycle.lose(session, Prediction, prediction, attempt, worker_alive=True, detail="killed")
+        return changed
+
+    monkeypatch.setattr(predictions, "change", then_lost)
+    with writing() as session:
+        lifecycle.cancel_prediction(session, prediction)
+    assert one(Prediction, prediction).state == "cancelled"
 
 
 @pytest.mark.parametrize("how", ["release", "lose", "end"])
