@@ -21,6 +21,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from safetensors import SafetensorError, safe_open
 
+from models.case import UNKNOWN
 from models.inference.runtime import NetworkError, load
 from models.task import Task
 
@@ -34,6 +35,8 @@ CONTENTS = "a bundle has card.json, model.onnx and, to be tuned further, weights
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
 NO_PICKLES = "pickles and the like can run code and are never read; export safetensors or ONNX"
 FRACTIONS = ("threshold", "sensitivity", "specificity", "low", "high")
+RATES = ("fp_per_image", "fp_per_volume")
+NUMBER_MAX = 1e6  # beyond it no rate and no coefficient means anything
 DOMAINS = {"", "ai.onnx"}
 BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
@@ -161,6 +164,23 @@ def _faults(card: Mapping[str, Any], tasks: Mapping[str, Task]) -> Iterator[str]
     points = card.get("operating_points") or []
     if not isinstance(points, list) or not all(_is_point(point) for point in points):
         yield "operating_points: each needs a name, and a threshold from 0 to 1 or null"
+    if task is not None:
+        yield from _unfit_labels(card, task, len(names))
+
+
+def _unfit_labels(card: Mapping[str, Any], task: Task, classes: int) -> Iterator[str]:
+    """What a label map, and the calibration of candidates, cannot be read with."""
+    if task.output == "map" and classes >= UNKNOWN:
+        yield f"classes: a label map has at most {UNKNOWN - 1}"
+    values = card.get("mask_values") or []
+    fits = isinstance(values, list) and len(values) in (0, classes)
+    if not fits or not all(type(value) is int and 0 < value < UNKNOWN for value in values):
+        yield f"mask_values: a whole number from 1 to {UNKNOWN - 1} for each class, or none"
+    scoring = card.get("scoring") or []
+    needed = 0 if task.fit is None else len(task.fit(()))
+    fits = isinstance(scoring, list) and len(scoring) in (0, needed)
+    if not fits or not all(_within(number, -NUMBER_MAX, NUMBER_MAX) for number in scoring):
+        yield f"scoring: {needed} numbers are needed, or none"
 
 
 def _names(classes: object, fewest: int) -> bool:
@@ -176,16 +196,16 @@ def _is_point(point: object) -> bool:
         return False
     if "threshold" not in point:
         return False
-    numbers = (
-        point.get(name) for name in ("threshold", "sensitivity", "specificity", "low", "high")
+    bounds = {**dict.fromkeys(FRACTIONS, 1.0), **dict.fromkeys(RATES, NUMBER_MAX)}
+    return all(
+        point.get(name) is None or _within(point[name], 0.0, most) for name, most in bounds.items()
     )
-    return all(number is None or _is_fraction(number) for number in numbers)
 
 
-def _is_fraction(number: object) -> bool:
+def _within(number: object, least: float, most: float) -> bool:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return False
-    return 0 <= number <= 1
+    return least <= number <= most
 
 
 # ---- the files ------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from tests.app import rows
 from tests.app.registry import networks
 
 ENDED = {"states": ("succeeded", "failed"), "finish": "succeeded"}
+POLYP: dict[str, Any] = {"task": "polyp", "classes": ["polyp"], "positive": "polyp"}
 
 
 def test_a_model_shows_its_card(client: TestClient) -> None:
@@ -203,6 +204,26 @@ def test_a_bundle_is_imported_and_can_be_deployed(client: TestClient) -> None:
         (networks.bundle(classes=["one"]), "bad_card", "classes"),
         (networks.bundle(classes=["a", "a"], positive=None), "bad_card", "classes"),
         (networks.bundle(positive="cat"), "bad_card", "cat"),
+        (networks.bundle(scoring=[0.0, 1.0]), "bad_card", "scoring: 0 numbers"),
+        (networks.bundle(scoring=7), "bad_card", "scoring"),
+        (networks.bundle(**POLYP, scoring=[0.0, 1.0]), "bad_card", "scoring: 6 numbers"),
+        (networks.bundle(**POLYP, scoring=[0, 0, 1, 0, 0, "x"]), "bad_card", "scoring"),
+        (networks.bundle(**POLYP, scoring=[0, 0, 1, 0, 0, 10**400]), "bad_card", "scoring"),
+        (networks.bundle(**POLYP, mask_values=[255]), "bad_card", "mask_values"),
+        (networks.bundle(**POLYP, mask_values=[1, 2]), "bad_card", "mask_values"),
+        (networks.bundle(**POLYP, mask_values=1), "bad_card", "mask_values"),
+        (
+            networks.bundle(operating_points=[{"name": "x", "threshold": 0, "fp_per_image": "1"}]),
+            "bad_card",
+            "operating_points",
+        ),
+        (
+            networks.bundle(
+                task="segmentation", classes=[f"c{k}" for k in range(255)], positive=None
+            ),
+            "bad_card",
+            "at most 254",
+        ),
         (networks.bundle(operating_points=[{"threshold": 2}]), "bad_card", "operating_points"),
         (networks.bundle({"model.onnx": b"not onnx"}), "bad_network", "model.onnx"),
         (networks.bundle({"model.onnx": networks.network(classes=3)}), "bad_network", "3 outputs"),
