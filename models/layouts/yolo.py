@@ -204,9 +204,14 @@ def _from_yaml(name: str, data: bytes) -> _Names | None:
     names = found["names"]
     if isinstance(names, dict) and all(type(key) is int for key in names):
         names = [names.get(k, str(k)) for k in range(min(max(names, default=-1), _CLASSES_MAX) + 1)]
-    if not isinstance(names, list) or not all(isinstance(word, str | int) for word in names):
+    if not isinstance(names, list) or not all(map(_is_word, names)):
         return _Names(broken=f"{name} has no list of words under names")
     return _Names(tuple(printable(str(word).strip()) for word in names), name)
+
+
+def _is_word(value: object) -> bool:
+    """Also a small number: classes are called by it now and then."""
+    return isinstance(value, str) or (isinstance(value, int) and abs(value) <= _CLASSES_MAX)
 
 
 def _warned(names: _Names) -> Iterator[dict[str, object]]:

@@ -144,7 +144,7 @@ def test_a_class_beyond_the_names_is_a_flaw() -> None:
 @pytest.mark.parametrize(
     "data",
     [b"names: [", b"names: 3", b"names: [[1]]", b"names: {a: b}", b"names: !!python/object:x {}",
-     b"a: 2020-99-99\nnames: [x]", b"[" * 5000],
+     b"a: 2020-99-99\nnames: [x]", b"[" * 5000, b"names: [0x" + b"f" * 5000 + b"]"],
 )  # fmt: skip
 def test_names_that_cannot_be_read_are_said_and_numbers_stay(data: bytes) -> None:
     files = {"images/a.png": b"", "labels/a.txt": LINE, "data.yaml": data}
