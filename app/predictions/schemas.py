@@ -138,7 +138,7 @@ def watched(task: Task) -> dict[str, Any]:
     """The resource of a video that has been answered for."""
     seen = {
         "width": 640, "height": 480, "sha256": "9f86d0…", "frames": 1500, "duration_s": 60.0,
-        "fps": 25.0, "container": "mov", "codec": "h264",
+        "fps": 25.0, "container": "mp4", "codec": "h264",
     }  # fmt: skip
     found = {"input": seen, "milliseconds": 9120.4, "finding": examples.of_video(task)}
     return MADE | example(task) | found
