@@ -36,7 +36,9 @@ class Marked:
 def marked(outline: Outline, width: int, height: int) -> Marked | None:
     """The outline in pixels of its frame; None where it lies outside or has no size."""
     outline = _in_pixels(outline, width, height)
-    box = outline.box or _around(outline, width, height)
+    box = outline.box
+    if box is None or not (box[0] < box[2] and box[1] < box[3]):  # exporters write 0 0 0 0 too
+        box = _around(outline, width, height)
     if box is None:
         return None
     x0, y0, x1, y1 = box

@@ -143,3 +143,9 @@ def test_the_smaller_thing_lies_on_top() -> None:
         drawn = label_map(order, 12, 9)
         assert (drawn[2:4, 2:4] == 1).all()
         assert (drawn == 2).sum() == 60
+
+
+def test_a_region_beside_a_box_without_a_size_has_the_box_around_it() -> None:
+    found = marked(Outline(box=(0, 0, 0, 0), polygons=((2, 3, 7, 3, 7, 6, 2, 6),)), 12, 9)
+    assert found is not None and found.box == (2, 3, 7, 6)
+    assert marked(Outline(box=(0, 0, 0, 0)), 12, 9) is None
