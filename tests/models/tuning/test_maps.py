@@ -18,6 +18,7 @@ from models.inference import predict as serving
 from models.inference import runtime
 from models.pack import Manifest, Pack, PackedCase, writing
 from models.spec import Numerics, recipe
+from models.tuning import results
 from models.tuning.fit import fit
 from models.tuning.local import Plan, tune
 from models.tuning.losses import loss_of
@@ -253,6 +254,17 @@ def test_depth_one_tunes_the_decoder_and_nothing_else(
     for name, tensor in published.items():
         if not name.startswith("classifier."):
             assert np.array_equal(found[name], tensor), name
+
+
+def test_the_epoch_of_the_lowest_loss_is_kept(
+    map_pack, map_patches, tiny_weights, tmp_path
+) -> None:
+    spec = asked(map_pack, "depth:6")
+    epochs = list(fit(spec, map_patches, weights=tiny_weights, folder=tmp_path / "run"))
+    losses = [epoch.validation["loss"] for epoch in epochs]
+    result = results.read(tmp_path / "run")
+    assert result is not None and result.best_epoch == 1 + int(np.argmin(losses))
+    assert result.validation["loss"] == min(losses)
 
 
 # ---- a whole sweep ----------------------------------------------------------------------------
