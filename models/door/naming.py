@@ -81,9 +81,12 @@ def _own(seen: Counter[str | None], listed: Sequence[str], written: Mapping[int,
 
 
 def _single(wanted: str, seen: Counter[str | None]) -> Naming:
-    """One class: the only annotated name is taken for it, of several those that mean it."""
+    """One class: the only annotated name is taken for it unless it denies it, of several those
+    that mean it.
+    """
     named = [name for name in seen if name is not None]
-    meant = named if len(named) == 1 else [name for name in named if _means(name, wanted)]
+    alone = len(named) == 1
+    meant = [name for name in named if not _denies(name) and (alone or _means(name, wanted))]
     _need(wanted, (wanted,), dict.fromkeys(meant, 1), seen)
     found: dict[str | None, int] = {None: 1, **dict.fromkeys(meant, 1)}
     others = [name for name in meant if name.casefold() not in (wanted, f"{wanted}s")]
@@ -95,9 +98,15 @@ def _single(wanted: str, seen: Counter[str | None]) -> Naming:
 
 
 def _means(name: str, wanted: str) -> bool:
-    text = re.sub(r"[^a-z0-9]+", " ", name.lower())
-    also = _ALSO.get(wanted, re.compile(re.escape(wanted)))
-    return bool(also.search(text)) and not _NOT.search(text)
+    return bool(_ALSO.get(wanted, re.compile(re.escape(wanted))).search(_words(name)))
+
+
+def _denies(name: str) -> bool:
+    return bool(_NOT.search(_words(name)))
+
+
+def _words(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", " ", name.lower())
 
 
 def _need(

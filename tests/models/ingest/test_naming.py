@@ -41,6 +41,13 @@ def test_the_only_class_is_taken_for_polyp_whatever_it_is_called_and_that_is_sai
     assert said == {"merged_classes": f"taken for polyp: {name} (2)"}
 
 
+@pytest.mark.parametrize("name", ["non-polyp", "no_polyp", "normal without lesion"])
+def test_the_only_class_is_no_polyp_if_it_says_so(name: str) -> None:
+    with pytest.raises(RejectedError) as caught:
+        polyps(name)
+    assert caught.value.problems[0]["code"] == "unknown_labels"
+
+
 def test_kinds_of_polyps_are_polyps_and_other_things_are_not() -> None:
     found, said = polyps(
         "Adenoma", "hyperplastic", "instrument", "AD", "non-polyp", "no_lesion", "polypectomy scar"
