@@ -22,7 +22,7 @@ from models.door.remarks import (
     remark,
 )
 from models.door.subjects import inseparable, subjects
-from models.ledger import LedgerEntry, Problem, RejectedError, rejected
+from models.ledger import LedgerEntry, Problem, RejectedError, rejected, tally
 from models.pack import Manifest, PackedCase, writing
 from models.task import Task
 
@@ -103,7 +103,8 @@ def _manifest(
     positive, seed = choices
     taken = arrivals.taken
     if not taken:
-        raise rejected("no_cases", "no file of the archive became a case; see the ledger")
+        why = Problem("no_cases", "no file of the archive became a case")
+        raise RejectedError([why, *_problems(ledger)])
     of_case = subjects([arrival.item for arrival in taken], pairs)
     given = any(arrival.item.split for arrival in taken)
     shown = [_shown(task, arrival) for arrival in taken]
@@ -136,7 +137,7 @@ def _manifest(
         class_counts={name: of_cases.get(name, 0) for name in classes},
         subject_counts={name: of_subjects.get(name, 0) for name in classes},
         splits={part: sum(case.split == part for case in cases) for part in splits.SPLITS},
-        problems=_problems(ledger),
+        problems=tuple(problem.as_json() for problem in _problems(ledger)),
         mask_values=values,
     )
     said = (*found.warnings, *_warnings(manifest, task, arrivals, pairs))
@@ -190,27 +191,26 @@ def _leak(subject: str, rows: Sequence[splits.SplitRow]) -> Problem:
 def _counts(
     ledger: Sequence[LedgerEntry], arrivals: Arrivals, cases: Sequence[PackedCase]
 ) -> dict[str, int]:
-    """Files that were uploaded and are not the leavings of a system; cases; subjects; left out."""
-    lines = [line for line in ledger if line.fate != "ignored"]
-    uploaded = sum(line.code not in ("missing_file", "ambiguous_file") for line in lines)
+    """Of an upload that is taken; the ledger does not have the files of its cases yet."""
+    files, excluded = tally(ledger)
     return {
-        "files": uploaded + sum(len(arrival.files) for arrival in arrivals.taken),
+        "files": files + sum(len(arrival.files) for arrival in arrivals.taken),
         "cases": len(cases),
         "subjects": len({case.subject for case in cases}),
-        "excluded": sum(line.fate != "used" for line in lines),
+        "excluded": excluded,
     }
 
 
-def _problems(ledger: Sequence[LedgerEntry]) -> tuple[dict[str, str | None], ...]:
+def _problems(ledger: Sequence[LedgerEntry]) -> list[Problem]:
     lines = [line for line in _sorted(ledger) if line.fate in ("excluded", "unreadable")]
     said = [
-        Problem(line.code or "excluded", line.detail or "", line.file).as_json()
+        Problem(line.code or "excluded", line.detail or "", line.file)
         for line in lines[:PROBLEMS_MAX]
     ]
     if len(lines) > PROBLEMS_MAX:
         more = f"{len(lines) - PROBLEMS_MAX} more files were left out; see the ledger"
-        said.append(Problem("more_problems", more).as_json())
-    return tuple(said)
+        said.append(Problem("more_problems", more))
+    return said
 
 
 def _warnings(

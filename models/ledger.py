@@ -25,6 +25,13 @@ class LedgerEntry:
     split: str | None = None
 
 
+def tally(ledger: Sequence[LedgerEntry]) -> tuple[int, int]:
+    """Files that were uploaded and are not the leavings of a system, and lines left out."""
+    lines = [line for line in ledger if line.fate != "ignored"]
+    uploaded = sum(line.code not in ("missing_file", "ambiguous_file") for line in lines)
+    return uploaded, sum(line.fate != "used" for line in lines)
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is wrong, with which file (None: the upload as a whole), in a stable code and words."""

@@ -21,7 +21,7 @@ from app.settings import settings
 from app.storage import AwayError, files
 from models.discovery import tasks
 from models.ingest import Limits, ingest
-from models.ledger import LedgerEntry, RejectedError
+from models.ledger import LedgerEntry, RejectedError, tally
 from models.pack import Manifest
 from worker.alive import UNHURRIED, InterruptedWork, Lease, patiently, put_off
 from worker.failures import failure_of
@@ -135,12 +135,15 @@ def refuse(
     """The upload cannot be used: the reasons are kept, the archive is not."""
     first = problems[0] if problems else {"code": "bad_data", "detail": "unusable upload"}
     why = failure or {"code": first["code"], "detail": first["detail"]}
+    came, left_out = tally(ledger)
 
     def record(session: Session) -> None:
         _write_ledger(session, dataset.id, ledger)
         lifecycle.end(
-            session, Dataset, dataset.id, attempt, "rejected", failure=why, problems=list(problems)
-        )
+            session, Dataset, dataset.id, attempt, "rejected", failure=why,
+            problems=list(problems),
+            counts={"files": came, "cases": 0, "subjects": 0, "excluded": left_out},
+        )  # fmt: skip
 
     patiently(record)
     files().delete(dataset.upload)

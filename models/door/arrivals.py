@@ -101,6 +101,8 @@ class Arrivals:
             labels = tuple(map(self._naming.name, values))
             self.values.update(values)
             self._note(item.files["image"], truth.notes)
+            if self._naming.undeclared(values):
+                self._note(item.files["image"], ("undeclared_labels",))
         boxes = None if truth.boxes is None else [list(map(_rounded, box)) for box in truth.boxes]
         facts = {} if boxes is None else {"boxes": boxes}
         return Arrival(f"case_{number}", item, roles, tuple(self._wanted(item)), labels, facts)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.door.outlines import has_region
@@ -42,6 +42,10 @@ class Naming:
     def name(self, value: int) -> str:
         """The name of a class by its number in the masks; class_7 where none is given."""
         return self.names.get(value, f"class_{value}")
+
+    def undeclared(self, values: Iterable[int]) -> bool:
+        """Whether names were given, and to some of these numbers none."""
+        return bool(self.names) and not self.names.keys() >= set(values)
 
 
 def naming(

@@ -24,6 +24,8 @@ NOTES = {
     "empty_masks": "an empty mask; counts as showing nothing",
     "unknown_pixels": "255 beside other labels in the mask: no class but unknown pixels, neither "
     "learnt nor measured",
+    "undeclared_labels": "numbers in the mask that the list of classes does not name; each is a "
+    "class of its own, called by its number: name it in the list, or draw with those named",
     "empty_boxes": "an empty cell under boxes; counts as showing nothing",
     "no_label_file": "no file in labels/; counts as showing nothing",
     "no_annotations": "listed without an annotation; counts as showing nothing",

@@ -61,8 +61,7 @@ def from_mask(data: bytes, size: tuple[int, int], task: Task, max_pixels: int) -
     """
     mask = read_mask(data, max_pixels)
     if mask.shape[::-1] != size:
-        sizes = [f"{width} x {height}" for width, height in (mask.shape[::-1], size)]
-        raise TruthError("mask_size", f"the mask is {sizes[0]} pixels, its image {sizes[1]}")
+        raise TruthError("mask_size", _sizes(mask.shape[::-1], size))
     found = Truth(mask).values()
     strange = [value for value in found if task.classes and value > len(task.classes)]
     if strange:
@@ -74,6 +73,13 @@ def from_mask(data: bytes, size: tuple[int, int], task: Task, max_pixels: int) -
         "white_masks": found == (1,) and not (unknown or task.classes) and _white(data),
     }
     return Truth(mask, notes=tuple(note for note, holds in said.items() if holds))
+
+
+def _sizes(mask: tuple[int, ...], image: tuple[int, int]) -> str:
+    said = [f"{width} x {height}" for width, height in (mask, image)]
+    turned = mask == image[::-1]
+    how = "draw it on the upright image, as its EXIF turns it" if turned else "give it that size"
+    return f"the mask is {said[0]} pixels, its image {said[1]}: {how}"
 
 
 def _strange(values: Sequence[int], task: Task) -> str:
@@ -135,13 +141,12 @@ def _distinct(outlines: Sequence[Outline], naming: Naming) -> list[Outline]:
 
 
 def _outside(wanted: Sequence[Outline], size: tuple[int, int]) -> str:
+    """Layouts write boxes in ways of their own; corners in the image's unit are said of all."""
     box = wanted[0].box
-    where = "; the first is " + " ".join(f"{edge:g}" for edge in box) if box else ""
-    unit = " (fractions)" if wanted[0].relative else ""
-    return (
-        f"no box has a pixel within the image of {size[0]} x {size[1]}{where}{unit}; boxes are "
-        "x0 y0 x1 y1 in pixels of the upright image"
-    )
+    corners = " ".join(f"{edge:g}" for edge in box) if box else ""
+    unit = "fractions" if wanted[0].relative else "pixels"
+    first = f"; the first, in {unit} x0 y0 x1 y1, is {corners}" if box else ""
+    return f"no box has a pixel within the upright image of {size[0]} x {size[1]} pixels{first}"
 
 
 def _mask(

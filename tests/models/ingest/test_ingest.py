@@ -243,7 +243,11 @@ def test_a_damaged_member_is_unreadable_and_the_others_are_used(tmp_path: Path) 
 
 def test_an_archive_of_nothing_usable_is_refused_with_its_ledger(tmp_path: Path) -> None:
     error = refusal(tmp_path, {"x/a.png": b"text", "y/b.png": b""})
-    assert [problem["code"] for problem in error.problems] == ["no_cases"]
+    assert [problem["code"] for problem in error.problems] == [
+        "no_cases",
+        "not_an_image",
+        "empty_file",
+    ]
     assert [entry.code for entry in error.ledger] == ["not_an_image", "empty_file"]
 
 

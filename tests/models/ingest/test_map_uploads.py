@@ -112,9 +112,7 @@ def test_a_box_outside_is_dropped_and_a_case_of_such_boxes_alone_is_left_out(
     assert found.boxes("a.png") == [[1.0, 2.0, 9.0, 9.0]]
     assert found.warnings()["boxes_dropped"]["files"] == ["a.png"]
     assert found.line("b.png") == ("excluded", "bad_box")
-    assert "within the image of 32 x 32; the first is 40 40 50 50" in str(
-        found.ledger["b.png"].detail
-    )
+    assert "the first, in pixels x0 y0 x1 y1, is 40 40 50 50" in str(found.ledger["b.png"].detail)
     (problem,) = found.manifest.problems
     assert (problem["file"], problem["code"]) == ("b.png", "bad_box")
 
@@ -266,7 +264,7 @@ def test_coco_regions_of_several_categories_are_a_label_map_with_their_names(
 
 CROOKED = [
     ("size", {"width": 64}, [PENTAGON], "image_size", "annotated as 64 x 32 pixels"),
-    ("box", {}, [{"bbox": [40, 40, 5, 5]}], "bad_box", "the first is 40 40 45 45"),
+    ("box", {}, [{"bbox": [40, 40, 5, 5]}], "bad_box", "x0 y0 x1 y1, is 40 40 45 45"),
     ("numbers", {}, [{"bbox": [1, 2, 3]}], "bad_annotation", "no x, y, width, height"),
     ("category", {}, [{**SQUARE, "category_id": 9}], "unknown_category", "listed are 1 polyp"),
     ("runs", {}, [{"segmentation": {"size": [32, 32], "counts": [5]}}], "bad_outline", "add up"),
@@ -406,7 +404,12 @@ def test_a_refused_upload_names_every_file(tmp_path: Path) -> None:
     files = {"annotations.json": coco([("a.png", [{"bbox": [99, 99, 1, 1]}])]), **images("a.png")}
     with pytest.raises(RejectedError) as caught:
         Taken(tmp_path, files)
-    assert caught.value.problems[0]["code"] == "no_cases"
+    why, box = caught.value.problems
+    assert (why["code"], box["code"], box["file"]) == ("no_cases", "bad_box", "a.png")
+    assert box["detail"] == (
+        "no box has a pixel within the upright image of 32 x 32 pixels; the first, in pixels "
+        "x0 y0 x1 y1, is 99 99 100 100"
+    )
     assert named(caught.value.ledger) == {"a.png": "bad_box", "annotations.json": None}
 
 

@@ -49,6 +49,10 @@ def test_numbers_have_the_names_that_a_file_at_the_root_gives(
         assert found.manifest.mask_values == (1, 2, 4)
         assert found.line(f"{start}{name}") == ("used", None)
         assert found.ledger[f"{start}images/01.png"].label == "vessel + class_4"
+        for file in (f"{start}images/01.png", f"{start}masks/01.png"):
+            assert found.line(file) == ("used", "undeclared_labels")
+        assert found.warnings()["undeclared_labels"]["files"] == [f"{start}images/01.png"]
+        assert found.line(f"{start}masks/00.png") == ("used", None)
 
 
 def test_names_that_cannot_be_read_are_said_and_not_used(tmp_path: Path) -> None:
@@ -99,6 +103,20 @@ def test_an_empty_mask_shows_nothing_and_is_counted(tmp_path: Path) -> None:
         assert found.ledger["images/00.png"].label is None
         assert not found.mask("images/00.png").any()
         assert list(found.manifest.class_counts.values()) == [1]
+
+
+def test_a_mask_of_the_picture_as_stored_is_told_of_the_turn(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = saved(Image.fromarray(pixels(60, 48)[:32]), "JPEG", exif=exif)  # 32 wide, 48 high
+    as_stored = saved(Image.fromarray(np.ones((32, 48), np.uint8)))
+    files = {"images/a.jpg": turned, "masks/a.png": as_stored} | paired(mask(0, 1))
+    found = Taken(tmp_path, files)
+    assert found.line("masks/a.png") == ("excluded", "mask_size")
+    assert found.ledger["masks/a.png"].detail == (
+        "the mask is 48 x 32 pixels, its image 32 x 48: draw it on the upright image, as its EXIF "
+        "turns it"
+    )
 
 
 PHOTO = saved(Image.fromarray(pixels(9)))
