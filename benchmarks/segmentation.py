@@ -42,7 +42,7 @@ from models.tuning.patches.sets import labels_of
 from models.tuning.pretrained import ready
 
 BATCH, RATE = 16, 1e-3  # of the loop
-ENCODER = "timm-tf_efficientnet_lite0"
+ENCODER = "tu-tf_efficientnet_lite0"
 
 
 @dataclass

@@ -17,6 +17,7 @@ from models.pack import Pack
 from models.spec import RunSpec
 from models.task import Task
 from models.tuning.device import settle
+from models.tuning.errors import BadDataError
 from models.tuning.losses import scores_of
 from models.tuning.network import begun
 from models.tuning.patches.cutting import served_case
@@ -68,6 +69,11 @@ def evaluate(
     found: list[Measure] = []
     with Pack.open(pack) as opened:
         labels = replace(labels_of(opened.manifest, task), scoring=scoring)
+        if labels.names != spec.classes:
+            raise BadDataError(
+                f"the data show {', '.join(labels.names)}; the network tells apart "
+                f"{', '.join(spec.classes)}: they cannot be measured against each other"
+            )
         cases = opened.cases(split)
         for files in cases if task.output == "classes" else ():
             class_of(files.case_id, files.label, labels)
@@ -97,7 +103,8 @@ def _together(cut: Iterator[Cut]) -> Iterator[list[Cut]]:
     """Cases, whole, until their patches are enough for one go."""
     part: list[Cut] = []
     for case, rois in cut:
-        part.append((case, rois))
+        blank = np.broadcast_to(np.zeros((), np.uint8), case.pixels.shape)
+        part.append((replace(case, pixels=blank), rois))  # its patches are all that is needed
         if sum(len(found) for _, found in part) >= TOGETHER:
             yield part
             part = []

@@ -25,7 +25,7 @@ from models.tuning.errors import BadDataError
 from models.tuning.patches.sets import PatchSet, Row, class_of, labels_of
 from models.tuning.room import Tick, boot, locked, make_room, quiet, touch
 
-VERSION = 2  # of the cutting: part of the digest
+VERSION = 3  # of the cutting and of every task's views: part of the digest
 SHARE = 0.5  # of the disk budget that patches may take; the rest is for prefix caches
 CHUNK = 64  # cases cut ahead of being written
 
