@@ -28,10 +28,13 @@ class OperatingPoint:
     fp_per_volume: float | None = None
 
     def record(self) -> dict[str, Any]:
-        """As JSON: the one price that applies (specificity unless another is known), no others."""
+        """As JSON: the one price that applies (specificity unless another is known or the point is
+        named after it), no others.
+        """
         row = asdict(self)
         prices = ("fp_per_image", "fp_per_volume")
-        counted = [name for name in prices if row[name] is not None]
+        named = self.name.partition("=")[0]
+        counted = [name for name in prices if name == named or row[name] is not None]
         unused = {*prices, *(("specificity",) if counted else ())} - set(counted)
         if self.reason is None:
             unused.add("reason")

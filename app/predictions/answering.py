@@ -17,7 +17,7 @@ from models.case import Pixels
 from models.findings import OperatingPoint
 from models.imaging import frames
 from models.imaging.video import kinds
-from models.inference.predict import ALL, Answer, labels_of, predict
+from models.inference.predict import Answer, labels_of, predict
 from models.pictures import finding_picture
 from models.task import Task
 
@@ -82,9 +82,10 @@ def check_kind(head: bytes, task: Task) -> None:
     """Raises UnsupportedMedia for what is no image at all, told by its first bytes."""
     for kind, matches in KINDS.items():
         if matches(head[:SNIFFED_BYTES]):
-            too = "; of videos mp4, mov, avi, mkv and webm are read" if task.video else ""
+            images = ", ".join(frames.FORMATS)
+            too = ", or for a video (mp4, mov, avi, mkv, webm)" if task.video else ""
             raise UnsupportedMedia(
-                f"this is {kind}; {task.name} answers for one image at a time{too}"
+                f"this is {kind}; {task.name} answers for one image at a time ({images}){too}"
             )
 
 
@@ -109,7 +110,7 @@ def answer(asked: Asked, data: bytes) -> Answered:
         asked.task, serving.network(), serving.card, pixels, point, asked.options.spacing_mm
     )
     seen = {"width": width, "height": height, "sha256": hashlib.sha256(data).hexdigest()}
-    shown = point_shown(found.point, asked.options.operating_point)
+    shown = point_shown(found.point)
     changed = [
         {"code": note, "detail": f"changed before it was read: {note.replace('_', ' ')}"}
         for note in notes
@@ -142,9 +143,8 @@ def model_of(serving: Serving) -> dict[str, Any]:
     return {"id": serving.model_id, "digest": serving.digest, "arm": serving.card.get("arm")}
 
 
-def point_shown(point: OperatingPoint | None, wanted: str | None) -> dict[str, Any]:
-    shown = point or OperatingPoint(name=ALL if wanted == ALL else HIGHEST, threshold=None)
-    return shown.record()
+def point_shown(point: OperatingPoint | None) -> dict[str, Any]:
+    return (point or OperatingPoint(name=HIGHEST, threshold=None)).record()
 
 
 def remarks(asked: Asked, unused: Sequence[tuple[str, str]] = ()) -> list[dict[str, str]]:

@@ -180,7 +180,7 @@ def _envelope(claim: Claim, path: Path, watched: Watched, notes: list[dict[str, 
         "duration_s": facts.duration_s or round(ended.end_s, 3), "fps": facts.fps,
         "container": facts.container, "codec": facts.codec,
     }  # fmt: skip
-    shown = point_shown(watched.point, asked.options.operating_point)
+    shown = point_shown(watched.point)
     return enveloped(asked, shown, seen, notes, asdict(watched.finding))
 
 

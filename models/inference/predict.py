@@ -19,7 +19,9 @@ class PointError(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """`point` is the operating point applied; None where the class of highest score wins."""
+    """`point` is the operating point applied; None, or one without a threshold (`all`), where the
+    class of highest score wins and every candidate is listed.
+    """
 
     finding: Any
     point: OperatingPoint | None
@@ -42,8 +44,10 @@ def choose_point(card: Mapping[str, Any], wanted: str | None) -> OperatingPoint 
 
     Raises PointError with what there is to choose from.
     """
-    if wanted is None or wanted == ALL:
+    if wanted is None:
         return None
+    if wanted == ALL:
+        return OperatingPoint(name=ALL, threshold=None)
     points = {row["name"]: point_of(row) for row in card.get("operating_points") or ()}
     if wanted in points:
         return _resolved(points[wanted])

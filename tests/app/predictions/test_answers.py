@@ -115,6 +115,10 @@ def test_the_deployments_point_applies_unless_the_caller_names_another(service: 
     everything = service.ask(image, deployment="screening", operating_point="all").json()
     assert everything["operating_point"]["name"] == "all"
     assert everything["finding"]["label"] == "yes"
+    service.deploy("mdl_two", "every", {"name": "all", "threshold": None})
+    deployed = service.ask(image, deployment="every").json()
+    assert deployed["operating_point"] == everything["operating_point"]
+    assert deployed["finding"] == everything["finding"]
 
 
 @pytest.mark.parametrize("point", ["fpr=0.001", "1.01", "nonsense"])
@@ -224,6 +228,7 @@ def test_other_kinds_of_file_are_not_supported(service: Service, data: bytes, ki
     reply = service.ask(data)
     assert code_of(reply) == (415, "unsupported_media_type")
     assert kind in reply.json()["detail"]
+    assert "(PNG, JPEG, TIFF, " in reply.json()["detail"]
 
 
 def test_a_file_beyond_the_limit_is_too_large(

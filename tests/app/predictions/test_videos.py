@@ -248,7 +248,7 @@ def test_a_task_that_takes_no_videos_says_what_was_sent(service: Service, tmp_pa
     assert (heif.status_code, "HEIF" in heif.json()["detail"]) == (415, True)
     mpeg = service.ask(b"\0\0\1\xba" + bytes(50), "frame_quality")
     assert mpeg.status_code == 415
-    assert mpeg.json()["detail"].endswith("of videos mp4, mov, avi, mkv and webm are read")
+    assert mpeg.json()["detail"].endswith("for a video (mp4, mov, avi, mkv, webm)")
     assert list(files().names("inputs/")) == []
 
 

@@ -38,6 +38,13 @@ def test_a_point_may_be_named_or_given(client: TestClient) -> None:
         assert (point["name"], point["threshold"]) == ("threshold", 0.3)
 
 
+def test_all_is_a_point_that_is_kept_and_answers(client: TestClient) -> None:
+    made = rows.model()
+    kept = put(client, made, operating_point="all").json()["operating_point"]
+    assert (kept["name"], kept["threshold"]) == ("all", None)
+    assert resolve() == (made, OperatingPoint("all", None))
+
+
 @pytest.mark.parametrize("point", ["fpr=0.5", 1.5, "fpr=0.001", -0.1])
 def test_a_point_that_is_none_is_refused(client: TestClient, point: str | float) -> None:
     reply = put(client, rows.model(), operating_point=point)

@@ -51,10 +51,10 @@ def test_a_number_is_a_threshold() -> None:
     assert choose_point(BINARY, "1") == OperatingPoint("threshold", 1.0)
 
 
-@pytest.mark.parametrize("wanted", [None, "all"])
-def test_all_and_nothing_apply_no_threshold(wanted: str | None) -> None:
-    assert choose_point(BINARY, wanted) is None
-    assert choose_point(THREE, wanted) is None
+@pytest.mark.parametrize("card", [BINARY, THREE])
+def test_all_and_nothing_apply_no_threshold(card: dict[str, Any]) -> None:
+    assert choose_point(card, None) is None
+    assert choose_point(card, "all") == OperatingPoint("all", None)
 
 
 @pytest.mark.parametrize("wanted", ["1.5", "-0.1", "nan", "fpr=0.2", ""])

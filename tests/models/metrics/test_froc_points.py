@@ -37,6 +37,8 @@ def test_points_come_in_the_order_they_are_asked_for_and_are_json_of_one_price()
     assert set(found[0].record()) == {
         "name", "threshold", "sensitivity", "fp_per_image", "low", "high",
     }  # fmt: skip
+    (unresolved,) = operating_points(worked(), POLYP, ["fp_per_image=0.001"])
+    assert set(unresolved.record()) == {*found[0].record(), "reason"}
 
 
 @pytest.mark.parametrize(
