@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from app.text import LINE
 
 RUNS_MAX = 1000
+IMAGENET = "imagenet"  # the published weights of a backbone, whatever they are of
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 # One arm may be written bare; a union of types would spoil the pointers of its errors.
@@ -71,9 +72,14 @@ class SweepRequest(BaseModel):
 
     dataset_id: str = Field(min_length=1, max_length=64, pattern=LINE)
     name: str = Field("", max_length=200, pattern=LINE)
-    backbone: str = Field("efficientnet_lite0", min_length=1, max_length=64)
+    backbone: str = Field(
+        "efficientnet_lite0",
+        min_length=1,
+        max_length=64,
+        description="Left out beside a model as `init`, it is that model's own",
+    )
     init: str = Field(
-        "imagenet",
+        IMAGENET,
         min_length=1,
         max_length=64,
         pattern=LINE,

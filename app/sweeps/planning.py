@@ -10,7 +10,7 @@ from app.db.tables import Dataset, LedgerRow, Model
 from app.errors import Problem, Unprocessable
 from app.settings import settings
 from app.sweeps import cost
-from app.sweeps.asked import RUNS_MAX, SweepRequest
+from app.sweeps.asked import IMAGENET, RUNS_MAX, SweepRequest
 from models import arms as arm_rules
 from models import discovery, splits, weights
 from models.arms import Arm
@@ -85,7 +85,8 @@ def plan(session: Session, workspace: str, asked: SweepRequest) -> Planned:
     """
     dataset = _dataset(session, workspace, asked.dataset_id)
     task = discovery.tasks()[dataset.task]
-    backbone, errors = _backbone(asked.backbone, task)
+    origin = _origin(session, workspace, asked.init)
+    backbone, errors = _backbone(_wanted(asked, origin), task)
     if asked.policy not in POLICIES:
         detail = f"unknown policy {asked.policy!r}: use one of {', '.join(POLICIES)}"
         errors.append({"pointer": "#/policy", "detail": detail})
@@ -96,7 +97,10 @@ def plan(session: Session, workspace: str, asked: SweepRequest) -> Planned:
     seeds = tuple(dict.fromkeys(asked.seeds))
     fractions = tuple(sorted({*asked.fractions, 1.0}, reverse=True))
     errors += _count_errors(len(arms) * len(seeds) * len(fractions))
-    errors += _init_errors(session, workspace, asked, dataset)
+    errors += [
+        {"pointer": "#/init", "detail": f"model {asked.init!r} {why}"}
+        for why in _unfit(origin, asked, dataset)
+    ]
     if errors or backbone is None:
         raise Unprocessable("invalid", "the sweep cannot be started as asked", errors)
     _need_weights(asked, backbone, arms)
@@ -157,34 +161,41 @@ def _count_errors(runs: int) -> Errors:
     return [{"pointer": "#/arms", "detail": detail}]
 
 
-def _init_errors(session: Session, workspace: str, asked: SweepRequest, dataset: Dataset) -> Errors:
-    """`imagenet`, or a model of this workspace with the same backbone and the same classes."""
-    if asked.init == "imagenet":
-        return []
-    where = Model.id == asked.init, Model.workspace == workspace
-    model = session.scalars(select(Model).where(*where)).first()
-    return [
-        {"pointer": "#/init", "detail": f"model {asked.init!r} {why}"}
-        for why in _unfit(model, asked, dataset)
-    ]
+def _origin(session: Session, workspace: str, init: str) -> Model | None:
+    """The model of this workspace that a sweep goes on from, if it is to be one."""
+    where = Model.id == init, Model.workspace == workspace
+    return session.scalars(select(Model).where(*where)).first()
+
+
+def _wanted(asked: SweepRequest, origin: Model | None) -> str:
+    """The backbone's name: as asked; where nothing is asked, that of the model gone on from."""
+    if origin is None or "backbone" in asked.model_fields_set:
+        return asked.backbone
+    return str(origin.card.get("backbone") or asked.backbone)
 
 
 def _unfit(model: Model | None, asked: SweepRequest, dataset: Dataset) -> Iterator[str]:
+    """Why a model is none to go on from: it needs the same backbone, output and classes."""
+    if asked.init == IMAGENET:
+        return
     if model is None:
         yield "does not exist: use imagenet, or the id of a model"
         return
     if "weights.safetensors" not in model.files:
         yield "was imported without weights.safetensors: nothing can be tuned from it"
-    backbone = model.card.get("backbone")
-    if backbone != asked.backbone:
-        yield f"has the backbone {backbone}, not {asked.backbone}"
-    classes = discovery.tasks()[dataset.task].classes or tuple(sorted(dataset.classes))
+    backbone, wanted = model.card.get("backbone"), _wanted(asked, model)
+    if backbone != wanted:
+        yield f"has the backbone {backbone}, not {wanted}"
+    tasks = discovery.tasks()
+    if model.task in tasks and tasks[model.task].output != tasks[dataset.task].output:
+        yield f"is of {model.task}: its network has another output than {dataset.task} needs"
+    classes = tasks[dataset.task].classes or tuple(sorted(dataset.classes))
     if sorted(model.card.get("classes", ())) != sorted(classes):
         yield f"tells apart {model.card.get('classes')}, the data set {list(classes)}"
 
 
 def _need_weights(asked: SweepRequest, backbone: Backbone, arms: tuple[Arm, ...]) -> None:
-    if asked.init != "imagenet" or all(arm.scratch for arm in arms):
+    if asked.init != IMAGENET or all(arm.scratch for arm in arms):
         return
     why = weights.missing(backbone, settings().weights)
     if why is not None:

@@ -203,12 +203,22 @@ def test_a_model_can_be_continued_from(ask: Ask) -> None:
     assert ask(init=fit).json()["init"] == fit
     for unfit in (
         rows.model(backbone="resnet18"),
+        rows.model(task="segmentation"),
         rows.model(classes=["cat", "dog"]),
         rows.model(without=("weights.safetensors",)),
         rows.model(workspace="other"),
     ):
         reply = ask(init=unfit)
         assert reply.status_code == 422 and pointers(reply) == {"#/init"}
+
+
+def test_a_model_brings_its_backbone_unless_another_is_asked_for(
+    client: TestClient,
+) -> None:
+    body = {"dataset_id": rows.dataset(), "init": rows.model(backbone="resnet18"), "dry_run": True}
+    assert client.post("/v1/sweeps", json=body).json()["backbone"] == "resnet18"
+    refused = client.post("/v1/sweeps", json=body | {"backbone": "tiny"})
+    assert refused.json()["errors"][0]["detail"].endswith("has the backbone resnet18, not tiny")
 
 
 def test_the_same_key_starts_one_sweep(ask: Ask) -> None:
