@@ -87,6 +87,7 @@ def _draw(
         _fraction(axes, _arms(runs, headline, fraction, scratch=False, table={}), fraction, lighter)
     if depths:
         _depths(axes, depths, choice)
+        _shares_alone(axes)
         _parameters(axes, depths)
         _gaps(axes, runs, depths)
         shown, names = axes.get_legend_handles_labels()
@@ -146,6 +147,17 @@ def _frame(axes: Axes, runs: Sequence[Run], headline: str) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#b8c0c8")
+
+
+def _shares_alone(axes: Axes) -> None:
+    """Where all that is drawn lies between 0 and 1: no tick beyond, and no room for one."""
+    if axes.dataLim.y0 < 0 or axes.dataLim.y1 > 1:
+        return
+    low, high = axes.get_ylim()
+    low, high = max(low, -0.05), min(high, 1.05)
+    seen = [at for at in axes.get_yticks() if max(low, 0.0) <= round(at, 9) <= min(high, 1.0)]
+    axes.set_yticks(seen)
+    axes.set_ylim(low, high)
 
 
 def _named(headline: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from models.pictures import sweep_plot
 def run(depth: int, value: float | None, **other: object) -> dict[str, object]:
     interval = {"value": value, "low": None, "high": None}
     if value is not None:
-        interval |= {"low": value - 0.05, "high": value + 0.03}
+        interval |= {"low": max(value - 0.05, 0.0), "high": value + 0.03 * (value < 0.97)}
     return {
         "arm": f"depth:{depth}", "depth": depth, "scratch": False, "fraction": 1.0, "seed": 0,
         "state": "succeeded", "validation": {"auc": interval}, "trainable_parameters": 10**depth,
@@ -100,6 +100,20 @@ def test_the_axis_says_between_which_rates_the_sensitivity_is_averaged() -> None
     low, high = froc.SPAN
     said = f"mean sensitivity, {low:g} to {high:g} false positives per frame"
     assert said in words(headed("froc", [0.8, 0.85]), "froc")
+
+
+def ticks(headline: str, values: list[float | None]) -> list[float]:
+    said = [
+        word.replace("\N{MINUS SIGN}", "-") for word in words(headed(headline, values), headline)
+    ]
+    return [float(word) for word in said if re.fullmatch(r"-?\d+\.\d+", word)]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_no_tick_lies_beyond_nothing_and_all(value: float) -> None:
+    found = ticks("froc", [value] * 3)
+    assert value in found and min(found) >= 0 and max(found) <= 1
+    assert max(ticks("mean_error", [0.9, 1.8])) > 1
 
 
 def test_a_depth_without_a_value_says_why() -> None:
