@@ -12,7 +12,12 @@ MOMENTUM = (0.95, 0.85)  # away from the peak, at the peak
 
 
 def one_cycle(step: int, steps: int) -> tuple[float, float]:
-    """(share of the peak rate, momentum) of one step: cosine up, cosine down (Smith 2018)."""
+    """(share of the peak rate, momentum) of one step: cosine up, cosine down (Smith 2018).
+
+    A schedule of one step is at its peak: at its end nothing would move.
+    """
+    if steps == 1:
+        return 1.0, MOMENTUM[1]
     top = WARM * steps - 1
     if step <= top:
         return _cosine(START, 1.0, step / top), _cosine(*MOMENTUM, step / top)

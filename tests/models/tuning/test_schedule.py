@@ -25,6 +25,11 @@ def test_the_shortest_runs_have_finite_rates(steps: int) -> None:
     assert all(0 < one_cycle(step, steps)[0] <= 1 for step in range(steps))
 
 
+def test_a_run_of_one_step_takes_it_at_its_peak() -> None:
+    """A fourth of a millionth of it would move no norm weight, and the freeze proof would fail."""
+    assert one_cycle(0, 1) == (1.0, 0.85)
+
+
 def test_the_paper_multiplies_by_095_per_finished_epoch() -> None:
     parameter = torch.nn.Parameter(torch.zeros(1))
     group = {"params": [parameter], "peak": 0.01}
