@@ -8,9 +8,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from models.arms import parse, rates
+from models.discovery import backbones
+from models.metrics.roc import auc
 from models.tuning import fit as loop
 from models.tuning import results
 from models.tuning.checkpoint import Epoch
+from models.tuning.device import derive
 from models.tuning.errors import (
     BadDataError,
     DivergedError,
@@ -20,7 +24,8 @@ from models.tuning.errors import (
 )
 from models.tuning.fit import batched, epoch_batches, fit, stratified
 from models.tuning.patches.sets import PatchSet
-from models.tuning.plan import Witness
+from models.tuning.plan import Tuned, Witness, optimiser
+from models.tuning.prefix.features import Inputs
 from models.tuning.run import Settings
 
 ARMS = ("depth:1", "depth:3", "depth:5", "depth:6", "scratch")
@@ -287,3 +292,54 @@ def test_the_weights_file_does_not_know_when_or_where_it_was_made(
     for name in ("one", "two"):
         list(fit(spec("depth:2"), patches, weights=tiny_weights, folder=tmp_path / name))
     assert ended(tmp_path / "one") == ended(tmp_path / "two")
+
+
+@pytest.mark.parametrize("arm", ["depth:2", "depth:6", "scratch"])
+def test_a_run_is_the_plain_loop_on_the_same_views(
+    arm, spec, patches, tiny_weights, tmp_path
+) -> None:
+    """No trick costs accuracy: torch's own schedule and a dozen lines end in the same weights.
+
+    What a benchmark shows between a loop that draws its own views and a run is chance, therefore.
+    """
+    asked = spec(arm, epochs=4)
+    list(fit(asked, patches, weights=tiny_weights, folder=tmp_path))
+    tuned, best = plainly(asked, patches, tiny_weights)
+    found = load_file(tmp_path / "weights.safetensors")
+    assert results.read(tmp_path).best_epoch == best
+    for name, tensor in tuned.items():
+        np.testing.assert_allclose(found[name], tensor, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def plainly(asked, patches, weights):
+    """The weights of the best epoch of a plain loop, and its number."""
+    torch.manual_seed(derive(asked.seed, "start"))
+    network = backbones()["tiny"].build(2, None if asked.arm == "scratch" else str(weights))
+    tuned = Tuned(network, rates(parse(asked.arm, 6), backbones()["tiny"].layers, asked.recipe))
+    steps = optimiser(tuned, asked.recipe)
+    batches = [epoch_batches(patches, asked, epoch) for epoch in range(asked.recipe.epochs)]
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        steps, [group["peak"] for group in steps.param_groups], total_steps=sum(map(len, batches))
+    )
+    maps = Inputs.of(backbones()["tiny"], torch.device("cpu"))
+    kept, best = {}, (-1.0, 0.0, 0)
+    for epoch, rows in enumerate(batches):
+        tuned.train()
+        torch.manual_seed(derive(asked.seed, "epoch", epoch))
+        for row in rows:
+            logits = network(maps(np.array(patches.train[row, epoch % patches.variants])))
+            loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(patches.classes[row]))
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+            cycle.step()
+        tuned.eval()
+        with torch.no_grad():
+            logits = network(maps(np.array(patches.validation)))
+        truth = np.array([row.truth for row in patches.validation_rows])
+        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(truth)).item()
+        value = auc(truth == 1, torch.softmax(logits, 1)[:, 1].double().numpy())
+        if (value, -loss) > best[:2]:
+            best = (value, -loss, epoch + 1)
+            kept = {name: tensor.clone().numpy() for name, tensor in network.state_dict().items()}
+    return kept, best[2]
