@@ -25,6 +25,10 @@ class Address:
             raise AddressError(f"LAYERTUNE_HOST={host}: {error.strerror}") from error
         self._socket = socket.socket(family, kind)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it. The server, given a descriptor, takes it for a Unix
+        # socket and would leave it off: each reply on an open connection would then wait 40 ms
+        # for the client's delayed acknowledgement.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self._socket.bind(address)
         except OSError as error:

@@ -41,6 +41,14 @@ def test_port_0_takes_a_free_one_and_says_which() -> None:
         assert address.ask("/healthz/ready")[0] == 0  # bound, but nobody listens yet
 
 
+def test_a_connection_taken_from_the_address_sends_without_delay() -> None:
+    """uvicorn calls a given descriptor a Unix socket, so that nothing after this sets it."""
+    with Address("127.0.0.1", 0) as address, socket.socket(fileno=os.dup(address.fd)) as listening:
+        listening.listen()
+        with socket.create_connection(("127.0.0.1", address.port)), listening.accept()[0] as taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
 def test_listening_everywhere_is_shown_as_an_address_one_can_open() -> None:
     with Address("0.0.0.0", 0) as address:  # noqa: S104
         assert address.url == f"http://127.0.0.1:{address.port}"
