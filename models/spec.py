@@ -52,7 +52,7 @@ PRESETS = {
 
 
 # What a preset says otherwise for map networks: every pixel teaches, so gradients are steadier
-# than a label's and bear smaller batches and a higher rate (docs/measurements.md).
+# than a label's and bear smaller batches and a higher rate.
 FOR_MAPS: dict[str, dict[str, Any]] = {"modern": {"batch_size": 16, "learning_rate": 1e-3}}
 
 

@@ -99,7 +99,7 @@ class Run:
 
         Epochs of a map network are ranked by their loss alone, over every pixel of validation: a
         headline of a hundred cases moves by whole lesions from one epoch to the next, and would
-        keep an early epoch for one lucky find (docs/measurements.md).
+        keep an early epoch for one lucky find.
         """
         found, loss = self.measures(tick)
         values = self.task.score(found, self.patches.labels).values
