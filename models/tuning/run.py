@@ -18,6 +18,7 @@ from models.spec import RunSpec
 from models.task import Task
 from models.tuning import checkpoint as checkpoints
 from models.tuning.checkpoint import Progress
+from models.tuning.depthwise import quickened
 from models.tuning.device import precision, settle
 from models.tuning.errors import WeightsError
 from models.tuning.losses import loss_of, scores_of
@@ -132,7 +133,7 @@ def begin(
     if weights is None and not arm.scratch:
         raise WeightsError(f"{spec.arm} on {backbone.name} needs weights to start from")
     network = begun(backbone, spec, None if arm.scratch else weights, task.output)
-    network.to(device).to(memory_format=torch.channels_last)
+    network = quickened(network.to(device).to(memory_format=torch.channels_last))
     tuned = Tuned(network, rates(arm, row, spec.recipe))
     steps = optimiser(tuned, spec.recipe)
     witness = Witness.of(tuned)
