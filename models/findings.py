@@ -95,6 +95,33 @@ class PolypFinding:
 
 
 @dataclass(frozen=True)
+class Embolus:
+    """One embolus found: `centre_voxel` (z, y, x) of the input, `centre_mm` (x, y, z) in patient
+    LPS, the diameter of a ball of its volume, calibrated score. The UIDs are those of the DICOM
+    input's series and of the slice nearest to the centre, None for other input.
+    """
+
+    centre_voxel: tuple[float, float, float]
+    centre_mm: tuple[float, float, float]
+    diameter_mm: float
+    score: float
+    series_instance_uid: str | None = None
+    sop_instance_uid: str | None = None
+
+
+@dataclass(frozen=True)
+class EmbolismFinding:
+    """The verdict on a volume: whether an embolus reaches the threshold, and the highest score.
+
+    `emboli` are those at or above the threshold, best first.
+    """
+
+    present: bool
+    score: float
+    emboli: tuple[Embolus, ...]
+
+
+@dataclass(frozen=True)
 class Labels:
     """The classes in a fixed order and the positive one, if any.
 

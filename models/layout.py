@@ -54,6 +54,10 @@ class Item:
     is () where somebody said that there is nothing, None where nobody said. `flaw` (code, detail)
     says why what was marked cannot be read; only a task that needs it leaves the case out.
     `notes` are codes of what a person should know of the case (models.door.remarks).
+
+    Of a volume `series` has all files by role, `volume` and `mask` (one NIfTI file, or the slices
+    of a DICOM series, not yet looked into), and `files` the first of each under the same roles,
+    the volume's as `image`.
     """
 
     files: dict[str, str]
@@ -65,6 +69,7 @@ class Item:
     drawn_on_px: tuple[int, int] | None = None  # width, height that the outlines are made for
     flaw: tuple[str, str] | None = None
     notes: tuple[str, ...] = ()
+    series: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ class Task:
     weighted  (measures, labels, weights [b, n]) -> the values of `score` for b resamples at once,
               NaN where undefined; None = `score` is called b times, which is right but slow
     video     whether it also answers for a video, frame by frame
+    volumes   whether its cases are volumes, of which patches are cut at candidates
+    balanced  whether an epoch shows as many patches of the one class as of the other (paper 1.1)
     """
 
     name: str
@@ -75,3 +77,5 @@ class Task:
     ) = None
     fit: Callable[[Sequence[Measure]], tuple[float, ...]] | None = None
     video: bool = False
+    volumes: bool = False
+    balanced: bool = False
