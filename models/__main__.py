@@ -160,8 +160,9 @@ def run_tune(given: argparse.Namespace) -> None:
 def _recipe(given: argparse.Namespace) -> Recipe:
     names = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "variants")
     chosen = {name: getattr(given, name) for name in names}
-    output = tasks()[given.task].output
-    return recipe(given.preset, output, **{name: v for name, v in chosen.items() if v is not None})
+    task = tasks()[given.task]
+    wanted = {name: value for name, value in chosen.items() if value is not None}
+    return recipe(given.preset, task.output, balanced=task.balanced, **wanted)
 
 
 def _told(arm: str, news: Epoch | str) -> None:

@@ -56,11 +56,15 @@ PRESETS = {
 FOR_MAPS: dict[str, dict[str, Any]] = {"modern": {"batch_size": 16, "learning_rate": 1e-3}}
 
 
-def recipe(preset: str = "modern", output: str = "classes", **given: Any) -> Recipe:
+def recipe(
+    preset: str = "modern", output: str = "classes", *, balanced: bool = False, **given: Any
+) -> Recipe:
     """A preset for networks of that output with what the user gave laid over it; `variants`
-    defaults to min(epochs, 8).
+    defaults to min(epochs, 8). `balanced`: a task whose epochs show as much of either class.
     """
-    adapted = FOR_MAPS.get(preset, {}) if output == "map" else {}
+    adapted: dict[str, Any] = FOR_MAPS.get(preset, {}) if output == "map" else {}
+    if balanced:
+        adapted = {**adapted, "stratify": True}
     chosen = replace(PRESETS[preset], **{**adapted, **given})
     if "variants" not in given:
         chosen = replace(chosen, variants=min(chosen.epochs, chosen.variants))

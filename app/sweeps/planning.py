@@ -106,7 +106,7 @@ def plan(session: Session, workspace: str, asked: SweepRequest) -> Planned:
     _need_weights(asked, backbone, arms)
     _need_floor(session, dataset, task)
     given = asked.recipe.model_dump(exclude_none=True, exclude={"preset"})
-    chosen = recipe(asked.recipe.preset, task.output, **given)
+    chosen = recipe(asked.recipe.preset, task.output, balanced=task.balanced, **given)
     return Planned(dataset, task, backbone, chosen, arms, seeds, fractions)
 
 

@@ -102,7 +102,9 @@ def stratified(
     """Positives kept, negatives drawn down to their number (paper 1.1); without a positive class
     every class is drawn down to the rarest. Never below two patches of a class.
     """
-    counts = np.bincount(truth)
+    counts = np.bincount(truth, minlength=0 if positive is None else positive + 1)
+    if positive is not None and not counts[positive]:
+        raise BadDataError("no training patch is of the positive class: there is nothing to learn")
     present = counts[counts > 0].min() if positive is None else counts[positive]
     limit = max(2, int(present))
     kept = [

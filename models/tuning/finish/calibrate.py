@@ -36,11 +36,13 @@ class Calibrated:
 def calibrate(
     network: nn.Sequential, backbone: Backbone, patches: PatchSet, task: Task, tick: Tick = quiet
 ) -> Calibrated:
-    """One temperature for all logits (Guo 2017), then the task's calibration of its candidates."""
+    """One temperature for all logits (Guo 2017), or the task's own calibration of candidates."""
     if task.output == "map":
         return _of_maps(network, backbone, patches, task, tick)
     parts = validation_logits(network, backbone, patches, tick)
     logits = torch.cat([found for _, _, found in parts]).double()
+    if task.volumes:
+        return _of_candidates(logits, patches, task)
     rows = patches.validation_rows
     case = np.repeat(np.arange(len(rows)), [row.patches for row in rows])
     truth = np.array([row.truth for row in rows], dtype=np.int64)
@@ -52,6 +54,29 @@ def calibrate(
         found[name] = _faults(*arrays(cases))
     record = {"method": "temperature", "temperature": temperature, "cases": len(rows), **found}
     return Calibrated(temperature, patches.labels, cases, record)
+
+
+def _of_candidates(logits: torch.Tensor, patches: PatchSet, task: Task) -> Calibrated:
+    """Candidates of volumes, at their true prevalence: training shows as many of either class."""
+    rows, labels = patches.validation_rows, patches.labels
+    outputs = torch.softmax(logits, dim=1).float().numpy()
+    raw = patches.measures(rows, outputs, task, labels)
+    if task.fit is not None:
+        labels = replace(labels, scoring=task.fit(raw))
+    found = patches.measures(rows, outputs, task, labels)
+    record = {
+        "method": "Platt scaling of candidates", "temperature": 1.0, "cases": len(rows),
+        "candidates": sum(len(case.marks) for case in raw),
+        "before": _faults(*_candidates(raw)), "after": _faults(*_candidates(found)),
+    }  # fmt: skip
+    return Calibrated(1.0, labels, found, record)
+
+
+def _candidates(cases: list[Measure]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Whether each candidate lies on a thing [n], and its score and the rest of one [n, 2]."""
+    marks = np.concatenate([case.marks[:, :2] for case in cases if len(case.marks)])
+    score = marks[:, 0]
+    return (marks[:, 1] >= 0).astype(np.int64), np.column_stack([1 - score, score])
 
 
 def _faults(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.backbone import Backbone
-from models.case import Case, Roi
+from models.case import NO_PIXELS, Case, Roi
 from models.discovery import backbones, tasks
 from models.findings import Labels, Measure
 from models.pack import Pack
@@ -21,7 +21,7 @@ from models.tuning.errors import BadDataError
 from models.tuning.losses import scores_of
 from models.tuning.network import begun
 from models.tuning.patches.cutting import served_case
-from models.tuning.patches.sets import NOTHING, PatchSet, Row, class_of, labels_of
+from models.tuning.patches.sets import PatchSet, Row, class_of, labels_of
 from models.tuning.prefix.features import Inputs, answer
 from models.tuning.room import Tick, quiet
 
@@ -75,12 +75,15 @@ def evaluate(
                 f"{', '.join(spec.classes)}: they cannot be measured against each other"
             )
         cases = opened.cases(split)
-        for files in cases if task.output == "classes" else ():
+        for files in cases if task.output == "classes" and not task.volumes else ():
             class_of(files.case_id, files.label, labels)
         cut = (served_case(files, task, backbone.input_size, labels) for files in cases)
         for part in _together(cut):
-            pixels = np.stack([roi.pixels for _, rois in part for roi in rois])
-            scores = scores_of(logits_of(network, backbone, pixels), temperature).numpy()
+            pixels = [roi.pixels for _, rois in part for roi in rois]
+            scores = np.empty((0, len(labels.names)), np.float32)
+            if pixels:
+                logits = logits_of(network, backbone, np.stack(pixels))
+                scores = scores_of(logits, temperature).numpy()
             found += _measured(part, scores, task, labels)
             tick("evaluating", len(found), len(cases))
     return found
@@ -94,7 +97,7 @@ def _measured(
 ) -> list[Measure]:
     ends = np.cumsum([len(rois) for _, rois in part])
     return [
-        task.measure(case, [replace(roi, pixels=NOTHING) for roi in rois], outputs, labels)
+        task.measure(case, [replace(roi, pixels=NO_PIXELS) for roi in rois], outputs, labels)
         for (case, rois), outputs in zip(part, np.split(scores, ends[:-1]), strict=True)
     ]
 
@@ -104,7 +107,8 @@ def _together(cut: Iterator[Cut]) -> Iterator[list[Cut]]:
     part: list[Cut] = []
     for case, rois in cut:
         blank = np.broadcast_to(np.zeros((), np.uint8), case.pixels.shape)
-        part.append((replace(case, pixels=blank), rois))  # its patches are all that is needed
+        bare = replace(case, pixels=blank, volume=None, things=None)
+        part.append((bare, rois))  # its patches are all that is needed
         if sum(len(found) for _, found in part) >= TOGETHER:
             yield part
             part = []

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,9 +25,11 @@ from models.tuning.errors import BadDataError
 from models.tuning.patches.sets import PatchSet, Row, class_of, labels_of
 from models.tuning.room import Tick, boot, locked, make_room, quiet, touch
 
-VERSION = 3  # of the cutting and of every task's views: part of the digest
+VERSION = 4  # of the cutting and of every task's views: part of the digest
 SHARE = 0.5  # of the disk budget that patches may take; the rest is for prefix caches
-CHUNK = 64  # cases cut ahead of being written
+CHUNK, CHUNK_OF_VOLUMES = 64, 4  # cases cut ahead of being written
+PATCHES_OF_VOLUME = 60  # about as many candidates has a volume (paper 1.3: 52)
+WATCH_S = 5.0  # a volume takes many seconds: whoever waits is told that the work goes on
 
 Arrays = list[NDArray[np.uint8]]
 
@@ -55,19 +57,23 @@ def prepare(
         manifest = opened.manifest
         size = backbone.input_size
         weight = (4 if task.output == "map" else 3) * size * size  # bytes of a patch
-        cases = max(manifest.splits.get("train", 1), 1)
-        variants = max(1, min(recipe.variants, int(SHARE * cache_max_bytes / weight / cases)))
+        views = _trained(manifest) * (PATCHES_OF_VOLUME if task.volumes else 1)
+        variants = max(1, min(recipe.variants, int(SHARE * cache_max_bytes / weight / views)))
         digest = _digest(manifest, task, size, variants)
         entry = workdir / "patches" / digest[:32]
         with locked(entry.with_suffix(".lock"), tick):
             if not _whole(entry):
-                needed = len(manifest.cases) * variants * weight
+                needed = views * variants * weight * len(manifest.cases) // _trained(manifest)
                 entry.mkdir(parents=True, exist_ok=True)
                 make_room(workdir, needed, cache_max_bytes, {entry})
                 _cut(opened, task, size, variants, entry, tick)
             touch(entry)
             found = _open(entry, digest)
     return replace(found, picked=_picked(found.train_rows, manifest, fraction, seed))
+
+
+def _trained(manifest: Manifest) -> int:
+    return max(manifest.splits.get("train", 1), 1)
 
 
 def _digest(manifest: Manifest, task: Task, size: int, variants: int) -> str:
@@ -108,8 +114,8 @@ def _serve(files: CaseFiles, task: Task, size: int, labels: Labels) -> Cut:
     if case.mask is not None and task.output == "map":
         truth = cv2.imencode(".png", case.mask)[1].tobytes()
     row = Row(
-        **_facts(files, task, labels), patches=len(found),
-        rois=tuple((roi.box_px, roi.mirrored) for roi in found), boxes=case.boxes,
+        **_facts(files, case, task, labels, found),
+        rois=tuple((roi.box_px, roi.mirrored, roi.mark) for roi in found), boxes=case.boxes,
         size_px=(case.pixels.shape[0], case.pixels.shape[1]) if masks else (0, 0),
         spacing_mm=case.spacing_mm,
     )  # fmt: skip
@@ -119,7 +125,8 @@ def _serve(files: CaseFiles, task: Task, size: int, labels: Labels) -> Cut:
 def _view(files: CaseFiles, task: Task, size: int, labels: Labels, variants: int) -> Cut:
     """A case with its patches, each [V, size, size, 3]; a view's randomness is its case and number.
 
-    A draw of fewer patches than the first repeats them, so that the array stays rectangular.
+    A draw of fewer patches than the first repeats them, so that the array stays rectangular. Of a
+    volume every draw shows the same candidates.
     """
     case = read_case(files, task, labels)
     draws = [
@@ -128,12 +135,18 @@ def _view(files: CaseFiles, task: Task, size: int, labels: Labels, variants: int
     rows = [[draw[k % len(draw)] for draw in draws] for k in range(len(draws[0]))]
     patches = [np.stack([roi.pixels for roi in views]) for views in rows]
     masks = [np.stack(_masks(task, views)) for views in rows] if task.output == "map" else []
-    return Cut(Row(**_facts(files, task, labels), patches=len(rows)), patches, masks)
+    return Cut(Row(**_facts(files, case, task, labels, draws[0])), patches, masks)
 
 
-def _facts(files: CaseFiles, task: Task, labels: Labels) -> dict[str, Any]:
-    truth = 0 if task.output == "map" else class_of(files.case_id, files.label, labels)
-    return {"case_id": files.case_id, "subject": files.subject, "truth": truth}
+def _facts(
+    files: CaseFiles, case: Case, task: Task, labels: Labels, rois: Sequence[Roi]
+) -> dict[str, Any]:
+    said = task.output == "map" or task.volumes
+    return {
+        "case_id": files.case_id, "subject": files.subject, "patches": len(rois),
+        "truth": 0 if said else class_of(files.case_id, files.label, labels),
+        "truths": tuple(roi.truth for roi in rois if roi.truth is not None), "count": case.count,
+    }  # fmt: skip
 
 
 def _masks(task: Task, rois: Sequence[Roi]) -> Arrays:
@@ -153,14 +166,16 @@ def _cut(opened: Pack, task: Task, size: int, variants: int, entry: Path, tick: 
         if not cases:
             raise BadDataError(f"no {part} cases in data set {opened.manifest.digest[:12]}")
 
+    ahead = CHUNK_OF_VOLUMES if task.volumes else CHUNK
+
     def view(files: CaseFiles) -> Cut:
         return _view(files, task, size, labels, variants)
 
     def serve(files: CaseFiles) -> Cut:
         return _serve(files, task, size, labels)
 
-    rows = _fill(entry, "train", train, view, tick)
-    served = _fill(entry, "validation", validation, serve, tick)
+    rows = _fill(entry, "train", train, view, ahead, tick)
+    served = _fill(entry, "validation", validation, serve, ahead, tick)
     facts = {
         "boot": boot(), "size": size, "variants": variants, "map": task.output == "map",
         "labels": asdict(labels),
@@ -172,8 +187,9 @@ def _cut(opened: Pack, task: Task, size: int, variants: int, entry: Path, tick: 
 
 
 def _fill(
-    entry: Path, part: str, cases: Sequence[CaseFiles], cut: Callable[[CaseFiles], Cut], tick: Tick
-) -> list[Row]:
+    entry: Path, part: str, cases: Sequence[CaseFiles], cut: Callable[[CaseFiles], Cut],
+    ahead: int, tick: Tick,
+) -> list[Row]:  # fmt: skip
     """Cuts all cases into files of one part, in order (OpenCV releases the interpreter)."""
     rows: list[Row] = []
     with ExitStack() as stack:
@@ -182,8 +198,9 @@ def _fill(
             for kind in ("u8", "masks", "truths")
         )
         pool = stack.enter_context(ThreadPoolExecutor(2))
-        for start in range(0, len(cases), CHUNK):
-            for done in pool.map(cut, cases[start : start + CHUNK]):
+        for start in range(0, len(cases), ahead):
+            waiting = [pool.submit(cut, files) for files in cases[start : start + ahead]]
+            for done in _watched(waiting, lambda: tick(f"cutting {part}", len(rows), len(cases))):
                 kept = (truths.tell(), len(done.truth)) if done.truth else None
                 rows.append(replace(done.row, kept=kept))
                 pixels.writelines(np.ascontiguousarray(patch).data for patch in done.patches)
@@ -191,6 +208,14 @@ def _fill(
                 truths.write(done.truth)
                 tick(f"cutting {part}", len(rows), len(cases))
     return rows
+
+
+def _watched(waiting: Sequence[Future[Cut]], tick: Callable[[], None]) -> Iterator[Cut]:
+    """The results in order; `tick` every few seconds while the next is not there."""
+    for future in waiting:
+        while not wait([future], WATCH_S).done:
+            tick()
+        yield future.result()
 
 
 def _whole(entry: Path) -> bool:
@@ -225,7 +250,8 @@ def _row(kept: dict[str, Any]) -> Row:
     """A row as JSON gives it back: its lists were tuples."""
     for name in ("size_px", "kept", "spacing_mm"):
         kept[name] = None if kept[name] is None else tuple(kept[name])
-    kept["rois"] = tuple((tuple(box), mirrored) for box, mirrored in kept["rois"])
+    kept["rois"] = tuple((tuple(box), flip, tuple(mark)) for box, flip, mark in kept["rois"])
+    kept["truths"] = tuple(kept["truths"])
     if kept["boxes"] is not None:
         kept["boxes"] = tuple(tuple(box) for box in kept["boxes"])
     return Row(**kept)

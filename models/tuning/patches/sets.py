@@ -12,20 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.case import Box, Case, Mask, Pixels, Roi
+from models.case import NO_PIXELS, Box, Case, Mask, Roi
 from models.findings import Labels, Measure
 from models.pack import Manifest
 from models.task import Task
 from models.tuning.errors import BadDataError
-
-NOTHING: Pixels = np.zeros((0, 0, 3), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
 class Row:
     """A case of a patch set: `patches` of it follow each other in the array.
 
-    `rois` says where serving cut each patch: its box, and whether it is mirrored. In a map task
+    `rois` says where serving cut each patch: its box, whether it is mirrored, and its mark. Of a
+    volume `truths` has the class of each patch and `count` how many things there are. In a map task
     `truth` is 0; the true mask lies as PNG in `kept` (offset, bytes) of the set's truth, or the
     case has `boxes` only. `size_px` is (height, width).
     """
@@ -34,7 +33,9 @@ class Row:
     subject: str
     truth: int
     patches: int
-    rois: tuple[tuple[Box, bool], ...] = ()
+    rois: tuple[tuple[Box, bool, tuple[float, ...]], ...] = ()
+    truths: tuple[int, ...] = ()
+    count: int | None = None
     size_px: tuple[int, int] = (0, 0)
     kept: tuple[int, int] | None = None
     boxes: tuple[Box, ...] | None = None
@@ -97,15 +98,18 @@ class PatchSet:
 
     def served(self, row: Row) -> tuple[Case, tuple[Roi, ...]]:
         """A validation case with its truth and without its pixels, and where it was cut."""
-        label = None if self.masks is not None else self.labels.names[row.truth]
+        labelled = self.masks is None and row.count is None
         case = Case(
-            row.case_id, row.subject, NOTHING, label, self._mask(row), row.spacing_mm, row.boxes
-        )
+            row.case_id, row.subject, NO_PIXELS, self.labels.names[row.truth] if labelled else None,
+            self._mask(row), row.spacing_mm, row.boxes, count=row.count,
+        )  # fmt: skip
         if row.size_px != (0, 0):
             height, width = row.size_px
             blank = np.broadcast_to(np.zeros((), np.uint8), (height, width, 3))
             case = Case(**{**vars(case), "pixels": blank})
-        return case, tuple(Roi(NOTHING, box, None, mirrored) for box, mirrored in row.rois)
+        return case, tuple(
+            Roi(NO_PIXELS, box, None, mirrored, mark=mark) for box, mirrored, mark in row.rois
+        )
 
     def _mask(self, row: Row) -> Mask | None:
         if row.kept is None:
@@ -135,8 +139,9 @@ class PatchSet:
 
 
 def _repeated(rows: Sequence[Row]) -> NDArray[np.int64]:
-    truth = np.array([row.truth for row in rows], dtype=np.int64)
-    return np.repeat(truth, [row.patches for row in rows])
+    """The class of every patch: its own where it has one, else that of its case."""
+    truths = [row.truths or (row.truth,) * row.patches for row in rows]
+    return np.array([truth for of_row in truths for truth in of_row], dtype=np.int64)
 
 
 def labels_of(manifest: Manifest, task: Task) -> Labels:

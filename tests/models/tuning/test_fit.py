@@ -343,3 +343,8 @@ def plainly(asked, patches, weights):
             best = (value, -loss, epoch + 1)
             kept = {name: tensor.clone().numpy() for name, tensor in network.state_dict().items()}
     return kept, best[2]
+
+
+def test_without_a_patch_of_the_positive_class_there_is_nothing_to_stratify() -> None:
+    with pytest.raises(BadDataError, match="positive"):
+        stratified(np.arange(4), np.zeros(4, np.int64), 1, np.random.default_rng(0))
