@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from models.case import Pixels
+from models.imaging.cell import Bounds
 
 READ_PER_S = 5.0  # frames of a second of film that are read where no stride is asked for
 
@@ -16,16 +17,12 @@ class VideoError(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Bounds):
     """What is read of a video at most, and what its decoder may take of the machine."""
 
     pixels_max: int = 4096 * 2304  # of a frame
     duration_max_s: float = 3 * 3600
     frames_max: int = 60_000  # read, not skipped
-    memory_bytes: int = 2 << 30  # of the decoder's address space
-    cpu_s: int = 6 * 3600
-    file_bytes: int = 2 << 30  # that it may write
-    silence_s: float = 60  # without a frame, after which it is taken for stuck
 
 
 @dataclass(frozen=True)
