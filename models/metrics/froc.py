@@ -6,9 +6,12 @@ positives. A candidate on pixels that nobody spoke for is neither as well.
 
 `Measure.marks` has one row for each candidate: MARKS, then whatever features the task keeps.
 `Measure.scores` has one number for each of FRAME, `Measure.truth` is the number of lesions.
+
+Events and their curve are those of volumes too (models/metrics/froc_volumes.py): only the first
+two columns of the marks take part in them, and a case is a frame or a volume.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +43,10 @@ _NONE = np.empty((0, len(MARKS)))
 class Events:
     """All candidates that count, best first; `last` marks the last one of each tied score.
 
-    frame [n] index of the frame, score [n], hit [n] whether it found a lesion.
+    case [n] index of the frame or volume, score [n], hit [n] whether it found a lesion.
     """
 
-    frame: Integers
+    case: Integers
     score: Floats
     hit: NDArray[np.bool_]
 
@@ -67,21 +70,22 @@ def box_events(measures: Sequence[Measure]) -> Events:
 def _sorted(
     measures: Sequence[Measure], counted: Sequence[tuple[Floats, NDArray[np.bool_]]]
 ) -> Events:
-    frame = np.repeat(np.arange(len(measures)), [len(score) for score, _ in counted])
+    case = np.repeat(np.arange(len(measures)), [len(score) for score, _ in counted])
     score = np.concatenate([np.empty(0), *(score for score, _ in counted)])
     hit = np.concatenate([np.empty(0), *(hit for _, hit in counted)]).astype(bool)
     order = np.argsort(-score, kind="stable")
-    return Events(frame[order], score[order], hit[order])
+    return Events(case[order], score[order], hit[order])
 
 
-def _ranked(row: Measure) -> Floats:
+def ranked(row: Measure) -> Floats:
+    """The marks, best first."""
     marks = row.marks if len(row.marks) else _NONE
     return np.asarray(marks[np.argsort(-marks[:, 0], kind="stable")])
 
 
 def _counted(row: Measure) -> Floats:
     """The marks of hits and false positives, best first, by the centroid rule."""
-    marks = _ranked(row)
+    marks = ranked(row)
     lesion = marks[:, 1]
     return np.asarray(marks[_first(lesion) | (lesion == NO_LESION)])
 
@@ -100,7 +104,7 @@ def outcomes(measures: Sequence[Measure]) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def _by_box(row: Measure) -> tuple[Floats, NDArray[np.bool_]]:
-    marks = _ranked(row)
+    marks = ranked(row)
     lesion = np.where(marks[:, 2] >= IOU, marks[:, 3], NO_LESION)
     hit = _first(lesion)
     kept = hit | (marks[:, 1] != IGNORED)
@@ -109,20 +113,20 @@ def _by_box(row: Measure) -> tuple[Floats, NDArray[np.bool_]]:
 
 @dataclass(frozen=True)
 class Curve:
-    """Every threshold of every resample: sensitivity [b, t], false positives per frame [b, t],
+    """Every threshold of every resample: sensitivity [b, t], false positives per case [b, t],
     hits and false positives as counts [b, t]; a column for each distinct score, highest first.
     """
 
     sensitivity: Floats
-    fp_per_image: Floats
+    fp_per_case: Floats
     hits: Floats
     alarms: Floats
 
 
 def curve(found: Events, measures: Sequence[Measure], weights: Floats) -> Curve:
-    """`weights` [b, n] is how often a resample holds a frame; sensitivity NaN without lesions."""
+    """`weights` [b, n] is how often a resample holds a case; sensitivity NaN without lesions."""
     lesions = weights @ np.array([row.truth for row in measures], dtype=np.float64)
-    drawn, last = weights[:, found.frame], found.last
+    drawn, last = weights[:, found.case], found.last
     hits = np.cumsum(drawn * found.hit, axis=1)[:, last]
     alarms = np.cumsum(drawn * ~found.hit, axis=1)[:, last]
     return Curve(_over(hits, lesions), _over(alarms, weights.sum(axis=1)), hits, alarms)
@@ -135,8 +139,8 @@ def _over(parts: Floats, whole: Floats) -> Floats:
 
 
 def sensitivity_at(found: Curve, rate: float) -> Floats:
-    """[b]: the best sensitivity at no more than `rate` false positives per frame, 0 with none."""
-    allowed = found.fp_per_image <= rate + ROUNDING
+    """[b]: the best sensitivity at no more than `rate` false positives per case, 0 with none."""
+    allowed = found.fp_per_case <= rate + ROUNDING
     best = np.where(allowed, found.sensitivity, 0.0)
     return np.asarray(best.max(axis=1, initial=0.0))
 
@@ -148,8 +152,8 @@ def mean_sensitivity(found: Curve, span: tuple[float, float] = SPAN) -> Floats:
     threshold's sensitivity; before the first it is 0, after the last it stays.
     """
     low, high = np.log(span)
-    rows = len(found.fp_per_image)
-    ends = np.column_stack([found.fp_per_image, np.full(rows, np.inf)])
+    rows = len(found.fp_per_case)
+    ends = np.column_stack([found.fp_per_case, np.full(rows, np.inf)])
     at = np.clip(np.log(np.maximum(ends, 1e-300)), low, high)
     mean = (found.sensitivity * np.diff(at, axis=1)).sum(axis=1) / (high - low)
     return np.asarray(np.minimum(mean, 1.0))  # or the last bit of a logarithm would make it more
@@ -169,24 +173,33 @@ def average_precision(found: Curve) -> Floats:
 def sensitivity_at_threshold(
     measures: Sequence[Measure], weights: Floats, threshold: float
 ) -> dict[str, Floats]:
-    """What candidates at or above a threshold buy: sensitivity and fp_per_image, each [b]."""
+    """What candidates at or above a threshold buy: sensitivity and fp_per_case, each [b]."""
     found = events(measures)
     kept = found.score >= threshold
     lesions = weights @ np.array([row.truth for row in measures], dtype=np.float64)
     hits, alarms = (
-        weights @ np.bincount(found.frame[kept & part], minlength=len(measures)).astype(np.float64)
+        weights @ np.bincount(found.case[kept & part], minlength=len(measures)).astype(np.float64)
         for part in (found.hit, ~found.hit)
     )
     return {
         "sensitivity": _over(hits[:, None], lesions)[:, 0],
-        "fp_per_image": _over(alarms[:, None], weights.sum(axis=1))[:, 0],
+        "fp_per_case": _over(alarms[:, None], weights.sum(axis=1))[:, 0],
     }
 
 
-def frame_truth(measures: Sequence[Measure]) -> tuple[NDArray[np.bool_], Floats]:
-    """Whether each frame has a lesion [n], and its best candidate's score [n]."""
+def case_truth(measures: Sequence[Measure]) -> tuple[NDArray[np.bool_], Floats]:
+    """Whether each case has a lesion [n], and its best candidate's score [n], its last number."""
     truth = np.array([row.truth > 0 for row in measures], dtype=bool)
-    return truth, np.array([row.scores[FRAME.index("score")] for row in measures])
+    return truth, np.array([row.scores[-1] for row in measures])
+
+
+def in_blocks(
+    compute: Callable[[Floats], dict[str, Floats]], weights: Floats, candidates: int
+) -> dict[str, Floats]:
+    """`compute` of all rows of `weights` [b, n], so many at a time as memory holds."""
+    block = max(1, HELD // max(1, candidates))
+    parts = [compute(weights[start : start + block]) for start in range(0, len(weights), block)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def values(
@@ -205,12 +218,11 @@ def values(
     NaN where a resample does not determine the value.
     """
     found = events(measures), box_events(measures)
-    block = max(1, HELD // max(1, *(len(of.score) for of in found)))
-    parts = [
-        _values(measures, *found, weights[start : start + block])
-        for start in range(0, len(weights), block)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return in_blocks(
+        lambda rows: _values(measures, *found, rows),
+        weights,
+        max(len(of.score) for of in found),
+    )
 
 
 def _values(
@@ -219,7 +231,7 @@ def _values(
     lesions = weights @ np.array([row.truth for row in measures], dtype=np.float64)
     found = curve(by_centroid, measures, weights)
     boxes = curve(by_box, measures, weights)
-    truth, score = frame_truth(measures)
+    truth, score = case_truth(measures)
     rows = {"froc": mean_sensitivity(found)}
     for rate in RATES:
         resolved = rate * len(measures) >= 1 - ROUNDING
@@ -250,12 +262,12 @@ def score(measures: Sequence[Measure], labels: Labels) -> Scores:
     if any(row.truth for row in measures):
         points = curve(events(measures), measures, whole)
         start = np.zeros((1, 2))
-        steps = np.column_stack([points.fp_per_image[0], points.sensitivity[0]])
+        steps = np.column_stack([points.fp_per_case[0], points.sensitivity[0]])
         boxes = curve(box_events(measures), measures, whole)
         precision = boxes.hits[0] / (boxes.hits[0] + boxes.alarms[0])
         curves["froc"] = np.vstack([start, steps])
         curves["pr"] = np.column_stack([boxes.sensitivity[0], precision])
-    truth, best = frame_truth(measures)
+    truth, best = case_truth(measures)
     if truth.any() and not truth.all():
         curves["roc"] = roc(truth, best)
     return Scores(known, curves)
@@ -267,7 +279,7 @@ def rows(measure: Measure, labels: Labels) -> list[dict[str, object]]:  # noqa: 
     """
     frame: dict[str, object] = {"lesions": measure.truth}
     frame |= {name: int(px) for name, px in zip(FRAME[:-1], measure.scores[:-1], strict=True)}
-    found = _ranked(measure)[:, : len(MARKS) - 1]
+    found = ranked(measure)[:, : len(MARKS) - 1]
     if not len(found):
         return [{**frame, "score": "", "lesion": "", "iou": ""}]
     return [

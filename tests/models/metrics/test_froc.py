@@ -19,7 +19,7 @@ def whole(measures: list[Measure]) -> froc.Curve:
 def test_the_curve_has_one_point_for_each_distinct_score_the_lowest_included() -> None:
     found = whole(worked())
     assert found.sensitivity[0] == pytest.approx([1 / 3, 2 / 3, 2 / 3, 2 / 3])
-    assert found.fp_per_image[0] == pytest.approx([0, 0.5, 0.75, 1.0])
+    assert found.fp_per_case[0] == pytest.approx([0, 0.5, 0.75, 1.0])
     assert froc.score(worked(), POLYP).curves["froc"] == pytest.approx(
         np.array([[0, 0], [0, 1 / 3], [0.5, 2 / 3], [0.75, 2 / 3], [1, 2 / 3]])
     )
@@ -30,7 +30,7 @@ def test_tied_scores_are_one_threshold() -> None:
     forward = [frame(1, (0.5, hit(0)), name="a"), frame(0, (0.5, MISS), name="b")]
     for measures in (forward, forward[::-1]):
         found = whole(measures)
-        assert found.fp_per_image.tolist() == [[0.5]]
+        assert found.fp_per_case.tolist() == [[0.5]]
         assert froc.sensitivity_at(found, 0.4).tolist() == [0.0]
         assert froc.sensitivity_at(found, 0.5).tolist() == [1.0]
 

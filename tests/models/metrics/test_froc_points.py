@@ -46,8 +46,8 @@ def test_points_come_in_the_order_they_are_asked_for_and_are_json_of_one_price()
     [
         (worked(), r"4 frames.*at least 10"),
         ([frame(0, (0.5, MISS), name=str(k)) for k in range(10)], "no lesion"),
-        ([frame(1, (0.5, MISS), name=str(k)) for k in range(10)], "no threshold finds a lesion"),
-        ([frame(1, name=str(k)) for k in range(10)], "no threshold finds a lesion"),
+        ([frame(1, (0.5, MISS), name=str(k)) for k in range(10)], "no threshold finds any lesion"),
+        ([frame(1, name=str(k)) for k in range(10)], "no threshold finds any lesion"),
         ([], "no lesion"),
     ],
 )
