@@ -1,7 +1,8 @@
-"""What a lane's environment does to a training step: the same step with and without it, in turn.
+"""A training step as a lane does it, without its environment, and with the library's gradients.
 
-`python -m benchmarks.step [--steps 4] [--rounds 2]`: each round is two fresh processes; one JSON
-line. The step is EfficientNet-Lite0 at full depth, 224 px, batch 32, float32 unless native bf16.
+`python -m benchmarks.step [--steps 4] [--rounds 2]`: each round is three fresh processes in turn;
+one JSON line. The step is EfficientNet-Lite0 at full depth, 224 px, batch 32, float32 unless
+native bf16; in float32 the gradients are the library's on both sides.
 """
 
 import argparse
@@ -16,16 +17,18 @@ from statistics import median
 from worker.children import CALM
 
 
-def steps(count: int) -> float:
-    """Median seconds of a step in this process."""
+def steps(count: int, quick: bool) -> float:
+    """Median seconds of a step in this process; `quick`: with models.tuning.depthwise."""
     import torch  # noqa: PLC0415 - the parent must not load it: the environment is read at loading
 
     from models.discovery import backbones  # noqa: PLC0415
     from models.tuning import device  # noqa: PLC0415
+    from models.tuning.depthwise import quickened  # noqa: PLC0415
 
     numerics = device.best()
     device.settle(numerics)
     network = backbones()["efficientnet_lite0"].build(3, None).to(memory_format=torch.channels_last)
+    network = quickened(network) if quick else network
     images = torch.randn(32, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     taken = []
     for _ in range(count + 1):
@@ -38,8 +41,8 @@ def steps(count: int) -> float:
     return median(taken[1:])
 
 
-def child(count: int, environment: dict[str, str]) -> float:
-    command = [sys.executable, "-m", "benchmarks.step", "--child", "--steps", str(count)]
+def child(count: int, environment: dict[str, str], *words: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.step", "--child", "--steps", str(count), *words]
     plain = {name: value for name, value in os.environ.items() if name not in CALM}
     done = subprocess.run(
         command, env=plain | environment, check=True, capture_output=True, text=True
@@ -52,19 +55,27 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--library", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        print(steps(given.steps))
+        print(steps(given.steps, not given.library))
         return
-    lane, plain = [], []
+    ways: dict[str, tuple[dict[str, str], list[str]]] = {
+        "lane_s": (CALM, []),
+        "other_environment_s": ({}, []),
+        "library_gradients_s": (CALM, ["--library"]),
+    }
+    found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(given.rounds):
-        lane.append(child(given.steps, CALM))
-        plain.append(child(given.steps, {}))
-    found = {"benchmark": "step", "lane_s": [round(s, 2) for s in lane],
-             "plain_s": [round(s, 2) for s in plain],
-             "ratio": round(median(lane) / median(plain), 2),
-             "cores": os.cpu_count(), "machine": platform.machine()}  # fmt: skip
-    print(json.dumps(found))
+        for name, (environment, words) in ways.items():
+            found[name].append(round(child(given.steps, environment, *words), 2))
+    shares = {
+        f"of_{name.removesuffix('_s')}": round(median(found["lane_s"]) / median(found[name]), 2)
+        for name in ways
+        if name != "lane_s"
+    }
+    facts = {"cores": os.cpu_count(), "machine": platform.machine()}
+    print(json.dumps({"benchmark": "step", **found, **shares, **facts}))
 
 
 if __name__ == "__main__":
