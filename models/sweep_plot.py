@@ -29,9 +29,21 @@ HEADLINES = {
     "dice": ("Dice", ""),
     "froc": ("FROC", "mean sensitivity, 0.1 to 1 false positives per frame"),
 }
+OF_VOLUMES = {
+    "froc": ("FROC", "mean sensitivity per embolus, at\n1 to 5 false positives per volume"),
+}
 _ONE_AT_A_TIME = threading.Lock()  # matplotlib's font caches are not made for threads
 
 Run = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Headline:
+    """The key in a run's validation, its short name, what it measures if that is to be said."""
+
+    key: str
+    name: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -52,8 +64,12 @@ def sweep_plot(
     choice: Mapping[str, Any] | None,
     headline: str,
     kind: Literal["svg", "png"] = "svg",
+    *,
+    volumes: bool = False,
 ) -> bytes:
     """SVG or PNG of a sweep, finished or not.
+
+    `headline` and `volumes` are the task's: what is measured of volumes has a wording of its own.
 
     `runs` are the rows of `GET /v1/sweeps/{id}` (arm, depth, scratch, fraction, state, validation,
     trainable_parameters); `choice` its recommendation, whose `table`, where present, gives the
@@ -62,7 +78,7 @@ def sweep_plot(
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor="white")
     canvas = FigureCanvasSVG(figure) if kind == "svg" else FigureCanvasAgg(figure)
     with _ONE_AT_A_TIME:
-        _draw(figure, runs, choice, headline)
+        _draw(figure, runs, choice, _named(headline, volumes=volumes))
         buffer = io.BytesIO()
         metadata = (
             {"Date": None, "Creator": "LayerTune"} if kind == "svg" else {"Software": "LayerTune"}
@@ -72,19 +88,22 @@ def sweep_plot(
 
 
 def _draw(
-    figure: Figure, runs: Sequence[Run], choice: Mapping[str, Any] | None, headline: str
+    figure: Figure, runs: Sequence[Run], choice: Mapping[str, Any] | None, headline: _Headline
 ) -> None:
-    axes = figure.add_axes((0.105, 0.15, 0.865, 0.56))
+    left = 0.12 if "\n" in headline.meaning else 0.105
+    axes = figure.add_axes((left, 0.15, 0.97 - left, 0.56))
     table = {row["arm"]: row for row in (choice or {}).get("table", [])}
     fractions = sorted({float(run.get("fraction", 1.0)) for run in runs}, reverse=True)
     full = fractions[0] if fractions else 1.0
-    depths = _arms(runs, headline, full, scratch=False, table=table)
-    scratch = _arms(runs, headline, full, scratch=True, table=table)
+    depths = _arms(runs, headline.key, full, scratch=False, table=table)
+    scratch = _arms(runs, headline.key, full, scratch=True, table=table)
     _frame(axes, runs, headline)
     for arm in scratch:
         _scratch(axes, arm)
     for lighter, fraction in enumerate(fractions[1:4]):
-        _fraction(axes, _arms(runs, headline, fraction, scratch=False, table={}), fraction, lighter)
+        _fraction(
+            axes, _arms(runs, headline.key, fraction, scratch=False, table={}), fraction, lighter
+        )
     if depths:
         _depths(axes, depths, choice)
         _shares_alone(axes)
@@ -128,17 +147,17 @@ def _arm(name: str, rows: Sequence[Run], headline: str, known: Mapping[str, Any]
     return _Arm(name, int(rows[0]["depth"]), float(np.mean(seeds)), low, high, seeds, parameters)
 
 
-def _frame(axes: Axes, runs: Sequence[Run], headline: str) -> None:
+def _frame(axes: Axes, runs: Sequence[Run], headline: _Headline) -> None:
     deepest = max((int(run["depth"]) for run in runs), default=1)
     axes.set_xlim(0.4, deepest + 0.6)
     axes.set_xticks(range(1, deepest + 1))
     axes.set_xlabel("depth: layers tuned, counted from the output", color=INK, fontsize=10)
-    name, meaning = _named(headline)
-    axes.set_ylabel(f"validation {name}", color=INK, fontsize=10)
-    axes.yaxis.set_label_coords(-0.09 if meaning else -0.07, 0.5)
+    axes.set_ylabel(f"validation {headline.name}", color=INK, fontsize=10)
+    lines = len(headline.meaning.splitlines())
+    axes.yaxis.set_label_coords(-0.07 - 0.02 * lines, 0.5)
     axes.text(
-        -0.067, 0.5, meaning, transform=axes.transAxes, rotation=90, ha="center", va="center",
-        color=SOFT, fontsize=7.5,
+        -0.057 - 0.01 * lines, 0.5, headline.meaning, transform=axes.transAxes, rotation=90,
+        ha="center", va="center", color=SOFT, fontsize=7.5,
     )  # fmt: skip
     axes.grid(axis="y", color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -160,15 +179,16 @@ def _shares_alone(axes: Axes) -> None:
     axes.set_ylim(low, high)
 
 
-def _named(headline: str) -> tuple[str, str]:
-    return HEADLINES.get(headline, (headline.replace("_", " "), ""))
+def _named(headline: str, *, volumes: bool) -> _Headline:
+    words = HEADLINES | (OF_VOLUMES if volumes else {})
+    return _Headline(headline, *words.get(headline, (headline.replace("_", " "), "")))
 
 
-def _why_empty(runs: Sequence[Run], headline: str) -> str:
+def _why_empty(runs: Sequence[Run], headline: _Headline) -> str:
     done = any(run["state"] == "succeeded" and not run["scratch"] for run in runs)
     if not done:
         return "no depth has finished yet"
-    return f"depths have finished, but the validation part does not determine {_named(headline)[0]}"
+    return f"depths have finished, but the validation part does not determine {headline.name}"
 
 
 def _gaps(axes: Axes, runs: Sequence[Run], drawn: Sequence[_Arm]) -> None:

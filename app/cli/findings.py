@@ -1,4 +1,4 @@
-"""What the commands print of a finding: of an image, and of a video."""
+"""What the commands print of a finding: of an image, of a video and of a volume."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from app.cli import show
 from app.cli.show import Json, out
 
 TRACKS_MOST = 20  # printed of a video, of the highest scores
+EMBOLI_MOST = 20
 BAR = 30  # characters of a score of one
 
 
@@ -36,6 +37,8 @@ def _answer(found: Json) -> None:
         out.print(Text(f"{said}  {found['score']:.3f}", style="bold"))
         for row in found["detections"]:
             out.print(f"  box {_box(row)}  {row['score']:.3f}  {row['area_px']:,} px")
+    elif "emboli" in found:
+        _emboli(found)
     else:  # a mask is for programs: --json has it, or --picture shows it
         shown = {name: value for name, value in found.items() if name != "mask_png_base64"}
         out.print_json(data=shown)
@@ -49,6 +52,30 @@ def _bars(shares: Json) -> None:
 def _box(row: Json) -> str:
     x0, y0, x1, y1 = row["box_px"]
     return f"{x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}"
+
+
+def _emboli(found: Json) -> None:
+    """Where to look: by voxel, by millimetre, and by the slice's UID where the input has any."""
+    said = "present" if found["present"] else "not found"
+    out.print(Text(f"{said}  {found['score']:.3f}", style="bold"))
+    emboli = found["emboli"]
+    if not emboli:
+        return
+    named = any(row.get("sop_instance_uid") for row in emboli)
+    rows = [_embolus(k, row, named) for k, row in enumerate(emboli[:EMBOLI_MOST], start=1)]
+    uid = ["SOP instance UID"] if named else []
+    columns = (">", ">score", ">mm wide", ">voxel z, y, x", ">LPS x, y, z in mm", *uid)
+    count = len(emboli)
+    show.table(f"{count} {'embolus' if count == 1 else 'emboli'}, best first", columns, rows)
+    if count > len(rows):
+        out.print(f"  and {count - len(rows)} more of lower scores")
+
+
+def _embolus(number: int, row: Json, named: bool) -> tuple[Any, ...]:
+    voxel = ", ".join(f"{at:.0f}" for at in row["centre_voxel"])
+    place = ", ".join(f"{at:.1f}" for at in row["centre_mm"])
+    uid = [row.get("sop_instance_uid")] if named else []
+    return (number, f"{row['score']:.3f}", f"{row['diameter_mm']:.1f}", voxel, place, *uid)
 
 
 def _video(found: Json) -> None:

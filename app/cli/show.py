@@ -18,6 +18,8 @@ COLOURS = {
     "failed": "red", "rejected": "red", "cancelled": "yellow", "paused": "yellow",
     "skipped": "dim",
 }  # fmt: skip
+FROC_OF_FRAMES = "mean sensitivity, 0.1 to 1 false positives per frame"
+FROC_OF_VOLUMES = "mean sensitivity per embolus at 1 to 5 false positives per volume"
 SHOWN_MOST = 10  # problems or warnings, before "and n more"
 
 
@@ -86,11 +88,12 @@ def runs(sweep: Json) -> None:
     """The table of depths: what each arm reached on validation, and at what cost."""
     chosen = (sweep.get("recommendation") or {}).get("run_id")
     rows: list[Sequence[object]] = []
-    name, starred = "validation", False
+    name, meaning, starred = "validation", "", False
     several = len({run.get("seed") for run in sweep["runs"]}) > 1
     for run in sweep["runs"]:
         found, value = headline(run.get("validation") or {})
         name = f"validation {found}" if found else name
+        meaning = _meaning(run.get("validation") or {}) or meaning
         starred = starred or bool(value and value.get("few_subjects"))
         rows.append(
             (
@@ -106,8 +109,19 @@ def runs(sweep: Json) -> None:
     seeds = [">seed"] if several else []
     columns = ("arm", "state", name, ">seconds", ">trainable", *seeds, "")
     table(f"Sweep {sweep['id']} on {sweep['backbone']}", columns, rows)
+    if meaning:
+        out.print(meaning)
     if starred:
         out.print("* few subjects: the interval is rough")
+
+
+def _meaning(measured: Json) -> str:
+    """What a headline measures whose name does not say it; a volume's metrics are known by one
+    that only they have.
+    """
+    if headline(measured)[0] != "froc":
+        return ""
+    return f"froc: {FROC_OF_VOLUMES if 'volume_auc' in measured else FROC_OF_FRAMES}"
 
 
 def recommendation(sweep: Json) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
-from models.metrics import froc
+from models.metrics import froc, froc_volumes
 from models.pictures import sweep_plot
 
 
@@ -100,6 +100,17 @@ def test_the_axis_says_between_which_rates_the_sensitivity_is_averaged() -> None
     low, high = froc.SPAN
     said = f"mean sensitivity, {low:g} to {high:g} false positives per frame"
     assert said in words(headed("froc", [0.8, 0.85]), "froc")
+
+
+def test_the_axis_of_volumes_says_per_embolus_and_per_volume() -> None:
+    low, high = froc_volumes.RATES[0], froc_volumes.RATES[-1]
+    runs = headed("froc", [0.8, 0.85])
+    drawn = sweep_plot(runs, None, "froc", volumes=True).decode()
+    found = re.findall(r"<!-- (.*?) -->", drawn)
+    assert "validation FROC" in found and "mean sensitivity per embolus, at" in found
+    assert f"{low} to {high} false positives per volume" in found
+    assert "per frame" not in drawn and "per volume" not in " ".join(words(runs, "froc"))
+    assert "validation AUC" in sweep_plot(RUNS, CHOICE, "auc", volumes=True).decode()
 
 
 def ticks(headline: str, values: list[float | None]) -> list[float]:
