@@ -14,11 +14,14 @@ SPLITS = {
 IMAGE_SUFFIXES = frozenset((
     "png", "jpg", "jpeg", "jpe", "jfif", "bmp", "tif", "tiff", "gif", "webp", "pgm", "ppm", "pnm",
 ))  # fmt: skip
+VOLUME_SUFFIXES = frozenset(("dcm", "dicom", "dic", "ima"))  # of DICOM; NIfTI is told apart
 DOCUMENT_SUFFIXES = frozenset((
     "txt", "md", "rst", "pdf", "html", "htm", "json", "jsonl", "xml", "yaml", "yml", "csv", "tsv",
     "xlsx", "docx", "log", "ini", "py", "sh",
 ))  # fmt: skip
-DOCUMENT_NAMES = frozenset(("license", "licence", "readme", "copying", "citation", "changelog"))
+DOCUMENT_NAMES = frozenset((
+    "license", "licence", "readme", "copying", "citation", "changelog", "dicomdir", "version",
+))  # fmt: skip
 Polygon = tuple[float, ...]  # x, y, x, y, ...
 
 
@@ -72,6 +75,12 @@ class Item:
     series: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def files_of(item: Item) -> tuple[str, ...]:
+    """All files that a layout counts to a case, each once."""
+    series = (name for files in item.series.values() for name in files)
+    return tuple(dict.fromkeys((*item.files.values(), *series)))
+
+
 @dataclass(frozen=True)
 class Tree:
     """The archive as a layout sees it: names (no folders), and the bytes behind one of them."""
@@ -114,6 +123,15 @@ def suffix(name: str) -> str:
 
 def is_image_name(name: str) -> bool:
     return suffix(name) in IMAGE_SUFFIXES
+
+
+def is_nifti_name(name: str) -> bool:
+    return name.lower().endswith((".nii", ".nii.gz"))
+
+
+def is_volume_name(name: str) -> bool:
+    """Whether a name says volume, or slice of one; DICOM files often have names that do not."""
+    return is_nifti_name(name) or suffix(name) in VOLUME_SUFFIXES
 
 
 def is_document(name: str) -> bool:

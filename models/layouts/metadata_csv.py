@@ -1,4 +1,4 @@
-"""metadata.csv: one row per image, at the root or in the split folders (as ImageFolder has it)."""
+"""metadata.csv: a row for each image or volume, at the root or in split folders (ImageFolder's)."""
 
 import math
 from collections import defaultdict
@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 from models.door.boxes import BoxesError, read_boxes
 from models.door.member import safe_name
 from models.door.table import Row, read_table
-from models.layout import Found, Item, Layout, Outline, Tree, leftover, split_word
+from models.door.volumes.names import Members
+from models.layout import (
+    Found,
+    Item,
+    Layout,
+    Outline,
+    Tree,
+    files_of,
+    is_volume_name,
+    leftover,
+    split_word,
+)
 from models.ledger import LedgerEntry, RejectedError, rejected
 
 EXAMPLE = """\
@@ -17,6 +28,10 @@ metadata.csv          file_name,label,subject,split,spacing_mm
                       scans/b.png,malignant,patient-2,test,0.06
 scans/a.png
 scans/b.png
+
+or a volume: a NIfTI file, or the folder of a DICOM series, and its mask likewise:
+                      file_name,mask,subject
+                      p1/ct,p1/mask.nii.gz,patient-1
 
 needed: file_name and one of label, mask (a file), boxes; the rest may be left out
 boxes: x0 y0 x1 y1; x0 y0 x1 y1 or [[x0, y0, x1, y1], ...] in pixels, half-open; []: nothing there
@@ -45,20 +60,25 @@ def recognise(tree: Tree) -> Found | None:
     tables = {name: base for name in sorted(names) if (base := _base(name)) is not None}
     if not tables:
         return None
+    members = Members(names)
     lines: dict[str, list[_Line]] = defaultdict(list)
     for table, base in tables.items():
         for row in _rows(table, tree):
             file = _path(base, row.get("file_name", ""))
-            lines[file].append(_line(file, row, base, names))
+            lines[file].append(_line(file, row, base, members))
     items = [found[0].item for found in lines.values() if _agree(found) and found[0].item]
-    masks = {item.files["mask"] for item in items if "mask" in item.files}
+    taken = {file for item in items for file in files_of(item)}
     entries = [LedgerEntry(table, "used", None, "the table of the data set") for table in tables]
-    entries += [
-        entry for file, found in lines.items() if (entry := _refused(file, found)) is not None
-    ]
+    refused = {
+        entry.file: entry
+        for file, found in lines.items()
+        for entry in _refused(file, found, members)
+        if entry.file not in taken
+    }
+    entries += refused.values()
     entries += [
         leftover(name, "not_listed", f"no row of {NAME} names it")
-        for name in sorted(names - lines.keys() - masks - tables.keys())
+        for name in sorted(names - taken - refused.keys() - tables.keys())
     ]
     return Found(tuple(items), tuple(entries))
 
@@ -89,36 +109,49 @@ def _rows(table: str, tree: Tree) -> Iterator[Row]:
 def _path(base: str, written: str) -> str:
     """The member a row means; a path that leads out of the archive stays as it was written."""
     try:
-        return base + safe_name(written)
+        name = safe_name(written)
     except RejectedError:
         return written
+    return base + name if name else ""
 
 
-def _line(file: str, row: Row, base: str, names: frozenset[str]) -> _Line:
+def _line(file: str, row: Row, base: str, members: Members) -> _Line:
     try:
-        return _Line(_item(file, row, base, names))
+        return _Line(_item(file, row, base, members))
     except _RowError as error:
         code, detail = error.args
         return _Line(None, code, detail)
 
 
-def _item(file: str, row: Row, base: str, names: frozenset[str]) -> Item:
-    if file not in names:
-        raise _RowError("missing_file", f"{NAME} names it, and the archive does not hold it")
-    files = {"image": file}
-    if row.get("mask"):
-        files["mask"] = _path(base, row["mask"])
-        if files["mask"] not in names:
-            raise _RowError("missing_mask", f"the archive does not hold its mask {row['mask']}")
+def _item(file: str, row: Row, base: str, members: Members) -> Item:
     marked = _marked(row) if "boxes" in row else Item({})
+    series = _series(file, row, base, members)
+    files = {"image": series["volume"][0]}
+    if "mask" in series:
+        files["mask"] = series["mask"][0]
     return replace(
         marked,
         files=files,
+        series=series if is_volume_name(file) or file != files["image"] else {},
         label=row.get("label") or None,
         subject=row.get("subject") or None,
         split=_split(row.get("split", ""), file),
         spacing_mm=_spacing(row.get("spacing_mm", "")),
     )
+
+
+def _series(file: str, row: Row, base: str, members: Members) -> dict[str, tuple[str, ...]]:
+    """The files of image or volume and of its mask: each a file, or all that lie in a folder."""
+    meant = members.meant_by(file)
+    if not meant:
+        raise _RowError("missing_file", f"{NAME} names it, and the archive does not hold it")
+    if not row.get("mask"):
+        return {"volume": meant}
+    mask = members.meant_by(_path(base, row["mask"]))
+    if not mask:
+        raise _RowError("missing_mask", f"the archive does not hold its mask {row['mask']}")
+    own = tuple(name for name in meant if name not in set(mask))
+    return {"volume": own or meant, "mask": mask}
 
 
 def _marked(row: Row) -> Item:
@@ -164,13 +197,16 @@ def _agree(lines: list[_Line]) -> bool:
     return all(line == lines[0] for line in lines)
 
 
-def _refused(file: str, lines: list[_Line]) -> LedgerEntry | None:
-    """The ledger's line for a file whose rows give no case; None where they give one."""
+def _refused(file: str, lines: list[_Line], members: Members) -> list[LedgerEntry]:
+    """The ledger's lines for what rows name that give no case; none where they give one."""
     if not _agree(lines):
-        detail = f"{len(lines)} rows of {NAME} name it and disagree"
-        return LedgerEntry(file, "excluded", "conflicting_rows", detail)
-    line = lines[0]
-    return None if line.item else LedgerEntry(file, "excluded", line.code, line.detail)
+        code, detail = "conflicting_rows", f"{len(lines)} rows of {NAME} name it and disagree"
+    elif lines[0].item is None:
+        code, detail = str(lines[0].code), str(lines[0].detail)
+    else:
+        return []
+    named = members.meant_by(file) or (file,)
+    return [LedgerEntry(name, "excluded", code, detail) for name in named]
 
 
 LAYOUT = Layout("metadata_csv", EXAMPLE, recognise)
