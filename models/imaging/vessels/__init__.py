@@ -1,0 +1,6 @@
+"""From a CT volume to places that might be emboli, and the vessel-aligned pictures of them."""
+
+from models.imaging.vessels.candidates import Candidate, find
+from models.imaging.vessels.patch import patch, patches
+
+__all__ = ["Candidate", "find", "patch", "patches"]
