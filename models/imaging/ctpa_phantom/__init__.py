@@ -1,0 +1,95 @@
+"""Synthetic CT pulmonary angiography: a chest, its vessels, emboli, and a scanner's artefacts.
+
+A patient (anatomy.py) is made of smooth shapes (shapes.py), bones, and trees of vessels (tree.py,
+vessels.py) with emboli and things that resemble them (decoys.py); scanner.py makes a scan of it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.imaging.ctpa_phantom import anatomy, scanner
+from models.imaging.ctpa_phantom.grid import Grid
+from models.imaging.ctpa_phantom.style import STYLES, Looks, StyleName, looks
+from models.volume import LabelVoxels, Volume
+
+PIXELS = 240  # across, when no size is asked for
+HEIGHT_MM = 240.0  # of the scan
+MIDDLE_MM = -20.0  # where its middle lies, from the carina
+
+
+@dataclass(frozen=True, eq=False)
+class Thorax:
+    """A scan and what is true of it.
+
+    `emboli` [z, y, x]: 1..n, 0 = none. `facts` says what was drawn: the patient's looks, and for
+    each embolus its level (saddle, lobar, segmental, subsegmental), form, length and HU.
+    """
+
+    volume: Volume
+    emboli: LabelVoxels
+    facts: dict[str, Any]
+
+
+def volume(
+    rng: np.random.Generator,
+    *,
+    shape: tuple[int, int, int] | None = None,
+    spacing_mm: tuple[float, float, float] | None = None,
+    style: StyleName = "usual",
+    emboli: int | None = None,
+) -> Thorax:
+    """A scan, supine and axial, slices ascending to the head.
+
+    `shape` and `spacing_mm` are (z, y, x); without them a scan is small and quick to make.
+    `style` is the population the patient is of, `emboli` how many there are (None: 0 to 8).
+    """
+    look = looks(rng, STYLES[style])
+    grid = _grid(look, shape, spacing_mm)
+    patient = anatomy.chest(rng, look, grid, emboli)
+    clean, labels = anatomy.rendered(rng, patient, grid)
+    seen = scanner.artefacts(rng, look, grid, patient.vessels.cava)
+    voxels, labels = scanner.scanned(rng, look, grid, clean, labels, seen)
+    labels, kept = _numbered(labels, len(patient.clots))
+    return Thorax(Volume(voxels, grid.affine), labels, _facts(look, patient, kept, style))
+
+
+def _grid(
+    look: Looks,
+    shape: tuple[int, int, int] | None,
+    spacing: tuple[float, float, float] | None,
+) -> Grid:
+    """Of the size asked for; the spacing (or the size) left open follows from the other."""
+    if spacing is None:
+        pixel = round(look.field_mm / (shape[2] if shape else PIXELS), 3)
+        thick = round(HEIGHT_MM / shape[0], 2) if shape else round(look.slice_mm, 2)
+        spacing = (thick, pixel, pixel)
+    if shape is None:
+        side = round(look.field_mm / spacing[2])
+        shape = (round(HEIGHT_MM / spacing[0]), side, side)
+    z, y, x = (-(n - 1) / 2 * side for n, side in zip(shape, spacing, strict=True))
+    return Grid(shape, spacing, (round(x, 3), round(y, 3), round(z + MIDDLE_MM, 3)))
+
+
+def _numbered(labels: LabelVoxels, count: int) -> tuple[LabelVoxels, list[int]]:
+    """Emboli that are in the scan, numbered without gaps; which of them those were."""
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    kept = np.flatnonzero(sizes).tolist()
+    numbers = np.zeros(count + 1, np.uint8)
+    numbers[[k + 1 for k in kept]] = np.arange(1, len(kept) + 1)
+    return numbers[labels], kept
+
+
+def _facts(
+    look: Looks, patient: anatomy.Chest, kept: list[int], style: StyleName
+) -> dict[str, Any]:
+    clots = [patient.clots[k] for k in kept]
+    return {
+        "style": style,
+        "looks": look,
+        "emboli": [
+            {"level": clot.level, "form": clot.form, "length_mm": clot.length_mm, "hu": clot.hu}
+            for clot in clots
+        ],
+    }

@@ -1,0 +1,115 @@
+"""Tubes laid into voxels: how much of each voxel a row of capsules covers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.imaging.ctpa_phantom.grid import Field, Grid, Points
+
+SOFT_REACH = 2.2  # radii to which a soft tube is followed
+
+
+@dataclass(frozen=True, eq=False)
+class Tubes:
+    """Capsules from `starts` to `ends` [n, 3] in mm, their radii [n] there."""
+
+    starts: Points
+    ends: Points
+    first_mm: NDArray[np.float64]
+    last_mm: NDArray[np.float64]
+
+    def grown(self, by_mm: float) -> "Tubes":
+        """The same, thicker (or thinner; what would be thinner than nothing is left out)."""
+        keep = np.maximum(self.first_mm, self.last_mm) + by_mm > 0.2
+        first, last = (np.maximum(r[keep] + by_mm, 0.1) for r in (self.first_mm, self.last_mm))
+        return Tubes(self.starts[keep], self.ends[keep], first, last)
+
+
+def line(places: Points, radii_mm: NDArray[np.float64]) -> Tubes:
+    """The tubes along a row of places [n, 3]."""
+    return Tubes(places[:-1], places[1:], radii_mm[:-1], radii_mm[1:])
+
+
+def joined(*several: Tubes) -> Tubes:
+    """All of them as one set."""
+    return Tubes(
+        np.concatenate([tubes.starts for tubes in several]).reshape(-1, 3),
+        np.concatenate([tubes.ends for tubes in several]).reshape(-1, 3),
+        np.concatenate([tubes.first_mm for tubes in several]),
+        np.concatenate([tubes.last_mm for tubes in several]),
+    )
+
+
+def paint(cover: Field, grid: Grid, tubes: Tubes, *, soft: bool = False) -> None:
+    """Raises `cover` [z, y, x] to the share of each voxel that the tubes fill.
+
+    Thin tubes are looked at in several places of a voxel, all in at least two of a thick slice.
+    A soft tube has no border: it fades as exp(-(distance / radius)^2).
+    """
+    for number, box in _boxes(grid, tubes, SOFT_REACH if soft else 1.0):
+        radius = float(max(tubes.first_mm[number], tubes.last_mm[number]))
+        times = _times(grid, radius, soft)
+        axes = [
+            _fine(grid, axis, *box[axis], times[axis]) - tubes.starts[number][2 - axis]
+            for axis in range(3)
+        ]
+        width = grid.spacing_mm[2] / times[2]
+        filled = _capsule(axes, tubes, number, None if soft else width)
+        if max(times) > 1:
+            sizes = [side for (low, high), n in zip(box, times, strict=True)
+                     for side in (high - low, n)]  # fmt: skip
+            filled = filled.reshape(sizes).mean(axis=(1, 3, 5))
+        part = cover[tuple(slice(low, high) for low, high in box)]
+        np.maximum(part, filled, out=part)
+
+
+def _boxes(grid: Grid, tubes: Tubes, reach: float) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """The tubes that touch the grid, each with its half-open box of voxels (z, y, x)."""
+    radius = reach * np.maximum(tubes.first_mm, tubes.last_mm)[:, None]
+    spacing, origin = np.array(grid.spacing_mm), np.array(grid.origin_mm[::-1])
+    low = np.minimum(tubes.starts, tubes.ends) - radius
+    high = np.maximum(tubes.starts, tubes.ends) + radius
+    first = np.floor((low[:, ::-1] - origin) / spacing).astype(int)
+    last = np.ceil((high[:, ::-1] - origin) / spacing).astype(int) + 1
+    first, last = np.maximum(first, 0), np.minimum(last, grid.shape)
+    for number in np.flatnonzero((first < last).all(axis=1)):
+        yield int(number), list(zip(first[number].tolist(), last[number].tolist(), strict=True))
+
+
+def _times(grid: Grid, radius: float, soft: bool) -> tuple[int, int, int]:
+    """Into how many places a voxel is divided along z, y, x."""
+    z, _, x = grid.spacing_mm
+    if soft:
+        return 1, 1, 1
+    plane = 3 if radius < 0.6 * x else 2 if radius < 1.6 * x else 1
+    return max(1, min(4, round(plane * z / x))), plane, plane
+
+
+def _fine(grid: Grid, axis: int, low: int, high: int, times: int) -> NDArray[np.float64]:
+    """Millimetres of `times` places in each of the voxels low..high along an axis."""
+    within = (np.arange(times) + 0.5) / times - 0.5
+    centres = grid.along(axis, low, high)
+    return np.asarray((centres[:, None] + within * grid.spacing_mm[axis]).ravel())
+
+
+def _capsule(
+    axes: list[NDArray[np.float64]], tubes: Tubes, number: int, width: float | None
+) -> Field:
+    """Coverage by one capsule at places given relative to its start; width None = soft."""
+    z, y, x = (
+        axis.astype(np.float32).reshape([-1 if k == n else 1 for k in range(3)])
+        for n, axis in enumerate(axes)
+    )
+    ux, uy, uz = (tubes.ends[number] - tubes.starts[number]).astype(np.float32).tolist()
+    length2 = max(ux * ux + uy * uy + uz * uz, 1e-6)
+    along = z * uz + y * uy + x * ux
+    t = np.clip(along * np.float32(1 / length2), 0, 1)
+    apart = (z * z + y * y + x * x) - t * (2 * along - t * np.float32(length2))
+    first, last = float(tubes.first_mm[number]), float(tubes.last_mm[number])
+    radius = np.float32(first) + np.float32(last - first) * t
+    if width is None:
+        return np.asarray(np.exp(-apart / np.maximum(radius * radius, 1e-4)))
+    away = np.sqrt(np.maximum(apart, 0))
+    return np.clip((radius - away) * np.float32(1 / width) + np.float32(0.5), 0, 1)
