@@ -137,6 +137,23 @@ def boxed(image: Image.Image, box: Box, shown: Shown, colour: Colour) -> Place:
     return x0 - 1, y0 - 1, x1 + 2, y1 + 2
 
 
+def ring(
+    image: Image.Image, at: tuple[float, float], radius: float, colour: Colour, *,
+    dashed: bool = False,
+) -> Place:  # fmt: skip
+    """Draws a circle; answers where it now is."""
+    x, y = at
+    pen = ImageDraw.Draw(image)
+    turns = range(0, 360, 45) if dashed else (0,)
+    for ink, edge, width in (((0, 0, 0), 1, LINE + 2), (colour, 0, LINE)):
+        reach = radius + edge
+        for start in turns:
+            box = (x - reach, y - reach, x + reach, y + reach)
+            pen.arc(box, start, start + (25 if dashed else 360), fill=ink, width=width)
+    low, high = int(radius + 2), int(radius + 3)
+    return int(x) - low, int(y) - low, int(x) + high, int(y) + high
+
+
 def tag(image: Image.Image, text: str, box: Place, colour: Colour, taken: Sequence[Place]) -> Place:
     """White letters on black beside a box, framed in its colour; in it where no side is free."""
     lettering = font(TAG_SIZE)
