@@ -1,0 +1,213 @@
+"""Pulmonary embolism: are there emboli in this CT angiography volume, and where? (paper 1.3)
+
+Candidates are found by tobogganing; a network looks at vessel-aligned views of each, and what it
+says of one candidate's views is averaged.
+"""
+
+from collections.abc import Iterator, Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.case import NO_PIXELS, Case, CaseFiles, Roi
+from models.findings import EmbolismFinding, Embolus, Labels, Measure, OperatingPoint
+from models.imaging import ctpa_phantom
+from models.imaging.looks import Look, recoloured
+from models.imaging.vessels import Candidate, find, patch
+from models.imaging.volumes.stored import unpack_labels, unpack_volume
+from models.metrics import calibration, froc, froc_volumes
+from models.task import Phantom, Task
+from models.volume import Volume
+
+WIDTHS_MM = (10.0, 15.0, 20.0)  # paper 1.3
+SHIFT = 0.2  # of the width, along the vessel, to either side
+SERVED_TURNS_DEG = (0.0, 90.0)
+ON_MM = 2.0  # a candidate so near to a voxel of an embolus lies on it: about a voxel's diagonal
+EVEN = 0.5  # without an operating point an embolus is there if that is more likely than not
+# The next scanner's contrast, noise and sharpness; the patch is grey, so colours stay.
+LOOK = Look(brightness=20.0, contrast=1.25, gamma=1.25, blur=0.2, soft=0.2, noise=0.3)
+
+_found: WeakKeyDictionary[Volume, tuple[Candidate, ...]] = WeakKeyDictionary()
+
+
+def read(files: CaseFiles) -> Case:
+    """The volume, and which voxels belong to which embolus where somebody said so."""
+    volume = unpack_volume(files.open(files.roles["volume"]))
+    member = files.roles.get("emboli")
+    things = None if member is None else unpack_labels(files.open(member))
+    count = None if things is None else int(things.max(initial=0))
+    return Case(
+        files.case_id, files.subject, NO_PIXELS, files.label,
+        volume=volume, things=things, count=count,
+    )  # fmt: skip
+
+
+def rois(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi]:
+    """Views of every candidate. Serving: three widths, each turned twice. Training: one, drawn.
+
+    mark = (number of the candidate, index of the embolus it lies on or froc's NO_LESION,
+    centre z, y, x in voxels, diameter in mm, centre x, y, z in LPS mm).
+    """
+    volume = case.volume
+    if volume is None:
+        raise ValueError(f"case {case.case_id} is no volume")
+    for number, candidate in enumerate(_candidates(case, volume)):
+        embolus = _embolus_at(case, volume, candidate)
+        truth = None if case.things is None else int(embolus >= 0)
+        mark = (
+            float(number), float(embolus), *candidate.centre_voxel, candidate.diameter_mm,
+            *(float(side) for side in volume.to_mm(candidate.centre_voxel)),
+        )  # fmt: skip
+        for pixels in _views(volume, candidate, size, rng):
+            yield Roi(pixels, (0.0, 0.0, float(size), float(size)), truth=truth, mark=mark)
+
+
+def _candidates(case: Case, volume: Volume) -> tuple[Candidate, ...]:
+    """Found once per volume in memory: every training draw looks at the same ones."""
+    if volume not in _found:
+        _found[volume] = find(volume, case.tell)
+    return _found[volume]
+
+
+def _embolus_at(case: Case, volume: Volume, candidate: Candidate) -> int:
+    """The embolus with a voxel within ON_MM of the candidate's centre, the nearest of several."""
+    if case.things is None:
+        return froc.NO_LESION
+    centre, spacing = np.asarray(candidate.centre_voxel), np.asarray(volume.spacing_mm)
+    reach = np.ceil(ON_MM / spacing).astype(int) + 1
+    low = np.clip(np.floor(centre).astype(int) - reach, 0, None)
+    high = np.floor(centre).astype(int) + reach + 1
+    box = case.things[tuple(slice(a, max(b, 0)) for a, b in zip(low, high, strict=True))]
+    places = np.argwhere(box > 0)
+    if not len(places):
+        return froc.NO_LESION
+    away = np.linalg.norm((places + low - centre) * spacing, axis=1)
+    nearest = int(np.argmin(away))
+    if away[nearest] > ON_MM:
+        return froc.NO_LESION
+    return int(box[tuple(places[nearest])]) - 1
+
+
+def _views(
+    volume: Volume, candidate: Candidate, size: int, rng: np.random.Generator | None
+) -> Iterator[NDArray[np.uint8]]:
+    if rng is None:
+        for width_mm in WIDTHS_MM:
+            for turn_deg in SERVED_TURNS_DEG:
+                yield patch(volume, candidate, width_mm, 0.0, turn_deg, size)
+        return
+    width_mm = WIDTHS_MM[int(rng.integers(len(WIDTHS_MM)))]
+    shift, turn_deg = float(rng.uniform(-SHIFT, SHIFT)), float(rng.uniform(0, 360))
+    view = patch(volume, candidate, width_mm, shift, turn_deg, size)
+    step_y, step_x = (int(step) for step in rng.choice([-1, 1], size=2))
+    turned = np.ascontiguousarray(view[::step_y, ::step_x])
+    yield recoloured(turned, np.zeros((size, size), np.uint8), LOOK, rng)[0]
+
+
+def _scored(
+    rois: Sequence[Roi], outputs: NDArray[np.float32], labels: Labels
+) -> list[tuple[float, tuple[float, ...]]]:
+    """(score, mark) of every candidate: the mean over its views, calibrated once that is known."""
+    found: dict[int, list[int]] = {}
+    for row, roi in enumerate(rois):
+        found.setdefault(int(roi.mark[0]), []).append(row)
+    column = labels.positive_index or 0
+    means = [float(outputs[rows, column].mean(dtype=np.float64)) for rows in found.values()]
+    scores = calibration.calibrated(np.array(means), labels.scoring)
+    return [
+        (float(score), rois[rows[0]].mark)
+        for score, rows in zip(scores, found.values(), strict=True)
+    ]
+
+
+def decide(
+    case: Case,
+    rois: Sequence[Roi],
+    outputs: NDArray[np.float32],
+    labels: Labels,
+    point: OperatingPoint | None,
+) -> EmbolismFinding:
+    """The candidates at or above the point's threshold, best first, and the verdict.
+
+    Without a point every candidate is told, and the verdict is what is more likely than not.
+    """
+    threshold = None if point is None else point.threshold
+    scored = sorted(_scored(rois, outputs, labels), key=lambda found: -found[0])
+    best = scored[0][0] if scored else 0.0
+    told = [found for found in scored if threshold is None or found[0] >= threshold]
+    return EmbolismFinding(
+        present=bool(told) and best >= (EVEN if threshold is None else threshold),
+        score=best,
+        emboli=tuple(_embolus(case.volume, score, mark) for score, mark in told),
+    )
+
+
+def _embolus(volume: Volume | None, score: float, mark: tuple[float, ...]) -> Embolus:
+    _, _, z, y, x, diameter_mm, x_mm, y_mm, z_mm = mark
+    uids = () if volume is None else volume.sop_uids
+    return Embolus(
+        centre_voxel=(round(z, 2), round(y, 2), round(x, 2)),
+        centre_mm=(round(x_mm, 2), round(y_mm, 2), round(z_mm, 2)),
+        diameter_mm=round(diameter_mm, 1),
+        score=score,
+        series_instance_uid=(volume.series_uid or None) if volume else None,
+        sop_instance_uid=uids[min(max(round(z), 0), len(uids) - 1)] if uids else None,
+    )
+
+
+def measure(
+    case: Case, rois: Sequence[Roi], outputs: NDArray[np.float32], labels: Labels
+) -> Measure:
+    """A row for each candidate (score, embolus, z, y, x, diameter_mm) and the best score.
+
+    Raises ValueError for a volume of which nobody said what it shows.
+    """
+    if case.count is None:
+        raise ValueError(f"case {case.case_id} has no embolus mask; it cannot be measured")
+    scored = _scored(rois, outputs, labels)
+    marks = np.array([(score, *mark[1:6]) for score, mark in scored], dtype=np.float64)
+    best = max((score for score, _ in scored), default=0.0)
+    return Measure(
+        case.case_id, case.subject, case.count, np.array([best]), marks.reshape(len(scored), 6)
+    )
+
+
+def fit(measures: Sequence[Measure]) -> tuple[float, ...]:
+    """What turns a candidate's mean into a probability at the candidates' true prevalence.
+
+    Training shows as many emboli as others (paper 1.1), so that means alone say too much.
+    """
+    marks = np.concatenate([row.marks for row in measures if len(row.marks)] or [np.empty((0, 6))])
+    known = marks[marks[:, 1] != froc.IGNORED]
+    return calibration.platt(known[:, 0], known[:, 1] >= 0)
+
+
+def phantom(rng: np.random.Generator, index: int) -> Phantom:
+    """A patient: a CT angiography as a DICOM series with its embolus mask; some have none."""
+    return ctpa_phantom.patient(rng, index)
+
+
+TASK = Task(
+    name="pulmonary_embolism",
+    question="Are there emboli in this CT pulmonary angiography, and where?",
+    output="classes",
+    classes=("other", "embolus"),
+    positive="embolus",
+    headline="froc",
+    points=tuple(f"fp_per_volume={rate}" for rate in (2, 1, 3, 4, 5)),
+    layouts=("dicom_series", "nifti", "metadata_csv"),
+    finding=EmbolismFinding,
+    read=read,
+    rois=rois,
+    decide=decide,
+    measure=measure,
+    score=froc_volumes.score,
+    rows=froc_volumes.rows,
+    operate=froc_volumes.operating_points,
+    phantom=phantom,
+    weighted=froc_volumes.values,
+    fit=fit,
+    volumes=True,
+    balanced=True,
+)
