@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from models.imaging.ctpa_phantom import anatomy, scanner
+from models.imaging.ctpa_phantom import anatomy, marks, scanner
+from models.imaging.ctpa_phantom import series as dicom
+from models.imaging.ctpa_phantom.emboli import how_many
 from models.imaging.ctpa_phantom.grid import Grid
 from models.imaging.ctpa_phantom.style import STYLES, Looks, StyleName, looks
+from models.task import Phantom
 from models.volume import LabelVoxels, Volume
 
 PIXELS = 240  # across, when no size is asked for
 HEIGHT_MM = 240.0  # of the scan
 MIDDLE_MM = -20.0  # where its middle lies, from the carina
+WITHOUT = 4  # every fourth patient has no embolus
+SEGMENTED = 3  # every third patient's emboli are a DICOM SEG, the others' a NIfTI
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,28 @@ class Thorax:
     volume: Volume
     emboli: LabelVoxels
     facts: dict[str, Any]
+
+
+def patient(
+    rng: np.random.Generator,
+    index: int,
+    *,
+    shape: tuple[int, int, int] | None = None,
+    spacing_mm: tuple[float, float, float] | None = None,
+    style: StyleName = "usual",
+) -> Phantom:
+    """A patient as a clinic would upload one: a folder with a DICOM series and its mask."""
+    subject = f"patient_{index:03d}"
+    count = 0 if index % WITHOUT == WITHOUT - 1 else how_many(rng)
+    scan = volume(rng, shape=shape, spacing_mm=spacing_mm, style=style, emboli=count)
+    paper = dicom.papers(rng, subject, len(scan.volume.voxels))
+    files = dicom.series(rng, scan.volume, paper, f"{subject}/series")
+    if index % SEGMENTED == SEGMENTED - 1:
+        seg = marks.segmentation(rng, scan.volume, scan.emboli, paper)
+        files[f"{subject}/seg/seg.dcm"] = seg
+    else:
+        files[f"{subject}/emboli_mask.nii.gz"] = marks.nifti(scan.volume, scan.emboli)
+    return Phantom(subject, files)
 
 
 def volume(

@@ -42,7 +42,8 @@ def chest(rng: np.random.Generator, look: Looks, grid: Grid, count: int | None) 
     coarse = Coarse(grid)
     found = vessels.vessels(rng, look)
     arteries, veins = found.arteries.placed(lies), found.veins.placed(lies)
-    number = emboli.how_many(rng) if count is None else count
+    some = emboli.how_many(rng) if rng.random() > emboli.NONE else 0
+    number = some if count is None else count
     clots = emboli.emboli(rng, arteries, look, number)
     tubes = _placed_all(found, lies)
     spots = _placed(decoys.nodes(rng, round(look.nodes)), lies)

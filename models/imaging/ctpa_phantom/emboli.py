@@ -41,9 +41,7 @@ class Embolus:
 
 
 def how_many(rng: np.random.Generator) -> int:
-    """0 for about a quarter of the patients, else 1 to 8, few more often than many."""
-    if rng.random() < NONE:
-        return 0
+    """1 to 8, few more often than many."""
     return min(SOME[1], SOME[0] + int(rng.geometric(0.32)) - 1)
 
 
