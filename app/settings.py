@@ -47,8 +47,17 @@ class Settings(BaseSettings):
     video_memory_bytes: int = Field(
         2 * 2**30, ge=2**29, description="Memory that the decoder of a video may take"
     )
+    volume_max_voxels: int = Field(2**28, gt=0, description="Largest volume, voxels")
+    volume_memory_bytes: int = Field(
+        3 * 2**30, ge=2**29, description="Memory that the reader of a volume may take"
+    )
+    volume_kept_max_bytes: int = Field(
+        2**29, ge=0, description="Largest volume, packed, that is kept to show its slices"
+    )
     outputs_kept_s: float = Field(
-        30 * 86_400, gt=0, description="How long pictures and films of predictions are kept"
+        30 * 86_400,
+        gt=0,
+        description="How long pictures, films and volumes of predictions are kept",
     )
     disk_floor_bytes: int = Field(1 * 2**30, ge=0, description="Free disk below which uploads stop")
     cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Disk for patch sets and caches")

@@ -18,7 +18,7 @@ from app.settings import settings
 
 log = logging.getLogger(__name__)
 
-# Read when the child starts. An OpenMP thread that spins while it waits takes a core from whatever
+# Read when a lane starts. An OpenMP thread that spins while it waits takes a core from whatever
 # else runs here: beside other work a step took two to ten times as long. And glibc hands a large
 # array's pages back to the kernel at each free, to be cleared and mapped again in the next step:
 # kept, a training step of EfficientNet-Lite0 took 1.8 s instead of 2.8 (docs/measurements.md).
@@ -27,6 +27,10 @@ CALM = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
 }
+
+LANE = "worker.lane"
+# Of other children: a volume's large arrays come and go, and must not be kept once they are free.
+PLAIN = {"OMP_WAIT_POLICY": "passive"}
 
 stopping = threading.Event()  # the worker was asked to stop: children are told, none is started
 
@@ -51,7 +55,7 @@ class Child:
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,
-                env=CALM | os.environ,
+                env=(CALM if module == LANE else PLAIN) | os.environ,
                 pass_fds=(reader,),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

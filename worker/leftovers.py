@@ -29,6 +29,7 @@ KINDS: dict[str, tuple[Work, ...]] = {  # folder in the scratch folder -> whose 
     "runs": (Run,),
     "finishes": (Finish, Registration),
     "videos": (Prediction,),
+    "volumes": (Prediction,),
 }
 
 

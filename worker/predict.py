@@ -1,7 +1,7 @@
 """The predict job: queued predictions, answered by the very code that answers a request.
 
-An image is answered here; a video has a process of its own (worker.video), one at a time, so that
-images never wait behind it.
+An image is answered here; a video or a volume has a process of its own (worker.video), one at a
+time, so that images never wait behind it.
 """
 
 import logging
@@ -27,8 +27,8 @@ from worker.failures import failure_of
 
 log = logging.getLogger(__name__)
 
-VIDEO = "worker.video"
-_video = threading.Lock()  # held while one is in work
+LONG = "worker.video"
+_long = threading.Lock()  # held while one is in work
 
 
 @queue.task(name="layertune.predict")  # type: ignore[untyped-decorator]  # Celery has no types
@@ -41,8 +41,8 @@ def predict(prediction_id: str | None) -> None:
     while prediction_id is not None and not stopping.is_set():
         with reading() as session:
             row = session.get(Prediction, prediction_id)
-        if row is not None and row.video:
-            if not _watch(row):
+        if row is not None and row.long:
+            if not _tended(row):
                 return  # it was lost: it has its own time to be tried again
         elif row is not None:
             predict_one(prediction_id, jobs.worker_name, stopping)
@@ -51,21 +51,21 @@ def predict(prediction_id: str | None) -> None:
 
 
 def _next(session: Session) -> str | None:
-    """Images first: they take milliseconds. A video only if none is in work."""
-    image = work.longest_waiting_prediction(session, video=False)
-    if image is not None or _video.locked():
+    """Images first: they take milliseconds. Long work only if none is in hand."""
+    image = work.longest_waiting_prediction(session, long=False)
+    if image is not None or _long.locked():
         return image
-    return work.longest_waiting_prediction(session, video=True)
+    return work.longest_waiting_prediction(session, long=True)
 
 
-def _watch(row: Prediction) -> bool:
-    """Tends the process of one video, unless one is in work; False if it ended badly."""
-    if row.state != "queued" or not _video.acquire(blocking=False):
+def _tended(row: Prediction) -> bool:
+    """Tends the process of long work, unless one is in hand; False if it ended badly."""
+    if row.state != "queued" or not _long.acquire(blocking=False):
         return True
     try:
-        return jobs.tend(VIDEO, row.id) == 0
+        return jobs.tend(LONG, row.id) == 0
     finally:
-        _video.release()
+        _long.release()
 
 
 def predict_one(prediction_id: str, owner: str, stop: threading.Event) -> None:

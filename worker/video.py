@@ -1,7 +1,7 @@
-"""`python -m worker.video PREDICTION`: one video answered, in a niced process of its own.
+"""`python -m worker.video PREDICTION`: a video or a volume answered, in a niced process of its own.
 
 The worker stays with it (worker.jobs.tend): a crash is one loss, silence is the end of its lease.
-What decodes the foreign bytes is a process below this one (models.imaging.video.cell).
+What decodes the foreign bytes is a process below this one (models.imaging.cell).
 """
 
 import sys
@@ -11,7 +11,7 @@ from worker.tether import tie
 
 
 def main() -> int:
-    tether = tie("video")
+    tether = tie("predict")
     predict_one(tether.row_id, tether.owner, tether.stop)
     return 0
 

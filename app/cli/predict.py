@@ -1,4 +1,4 @@
-"""`layertune predict`: one image or video in, one finding out, and the picture of it if wanted."""
+"""`layertune predict`: an image, video or volume in, a finding out, and a picture if wanted."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +11,7 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from app.cli import findings, show
 from app.cli.client import Api, CliError
 from app.cli.root import api_of
+from app.cli.zipping import opened
 
 Json = dict[str, Any]
 Heard = Callable[[Json], None]
@@ -27,9 +28,13 @@ def ask(
     `heard` is told of every look at one that is in work. Ctrl-C stops the work and not only the
     waiting.
     """
-    if not file.is_file():
-        raise CliError(f"{file} does not exist: name an image or a video to be read.")
-    envelope: Json = _sent(api, task, file, fields).json()
+    if not file.exists():
+        raise CliError(f"{file} does not exist: name an image, a video or a volume to be read.")
+    envelope: Json
+    if file.is_dir():
+        envelope = _sent_folder(api, task, file, fields)
+    else:
+        envelope = _sent(api, task, file, fields).json()
     where = f"/v1/predictions/{envelope.get('prediction_id') or envelope.get('id')}"
     try:
         while envelope.get("state") in WAITING:
@@ -54,8 +59,17 @@ def _sent(api: Api, task: str, file: Path, fields: dict[str, str], **headers: st
         )  # fmt: skip
 
 
+def _sent_folder(api: Api, task: str, folder: Path, fields: dict[str, str]) -> Json:
+    """A folder of DICOM files as the one zip that the service takes, made while it is sent."""
+    stream = opened(folder, lambda _: None)
+    try:
+        return api.upload(f"/v1/predictions/{task}", fields, "file", stream.name, stream)
+    finally:
+        stream.close()
+
+
 def watched(api: Api, task: str, file: Path, fields: dict[str, str]) -> Json:
-    """The same with a bar that moves as a video is read; nothing is drawn without a terminal."""
+    """The same with a bar that moves stage by stage; nothing is drawn without a terminal."""
     bars = Progress(
         TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), Elapsed(),
         console=show.out, disable=not show.out.is_terminal, transient=True,
@@ -78,13 +92,13 @@ def save_picture(api: Api, task: str, file: Path, fields: dict[str, str], out: P
     out.write_bytes(_sent(api, task, file, fields, Accept="image/png").content)
 
 
-def _save(api: Api, envelope: Json, task: str, file: Path, fields: Json, picture: Path) -> None:
-    """The picture of a finding: of a video it is kept with it."""
+def _kept_picture(envelope: Json, slice_: int | None) -> str | None:
+    """The name of the picture that is kept with a finding; of an image none is."""
     if "summary" in (envelope.get("finding") or {}):
-        _download(api, envelope, "timeline.png", picture)
-    else:
-        save_picture(api, task, file, fields, picture)
-    show.out.print(f"{picture} holds the picture.")
+        return "timeline.png"
+    if "slices" not in (envelope.get("input") or {}):
+        return None
+    return "overview.png" if slice_ is None else f"overview.png?slice={slice_}"
 
 
 def _download(api: Api, envelope: Json, name: str, out: Path) -> None:
@@ -95,10 +109,25 @@ def _download(api: Api, envelope: Json, name: str, out: Path) -> None:
 def predict(
     context: typer.Context,
     task: Annotated[str, typer.Argument(help="Clinical question, such as frame_quality")],
-    file: Annotated[Path, typer.Argument(help="The image, or a video: mp4, mov, avi, mkv, webm")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The image; a video: mp4, mov, avi, mkv, webm; or a volume: a folder of DICOM "
+            "files, a zip of one, .nii, .nii.gz"
+        ),
+    ],
     picture: Annotated[
-        Path | None, typer.Option(help="Also save the finding drawn, as PNG; a video's timeline")
+        Path | None,
+        typer.Option(
+            help="Also save the finding drawn, as PNG; a video's timeline, a volume's overview"
+        ),
     ] = None,
+    slice_: Annotated[
+        int | None, typer.Option("--slice", min=0, help="Of a volume: the picture of this slice")
+    ] = None,
+    series_uid: Annotated[
+        str, typer.Option(help="Of a volume: which series is meant, where the file holds several")
+    ] = "",
     annotated: Annotated[
         Path | None, typer.Option(help="Also save the video with its finding drawn in, as mp4")
     ] = None,
@@ -112,10 +141,11 @@ def predict(
     operating_point: Annotated[str, typer.Option(help="A point of the card, or a threshold")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the reply as it came")] = False,
 ) -> None:
-    """Asks the deployed model about one image or video."""
+    """Asks the deployed model about one image, video or volume."""
     given = {
         "deployment": deployment, "model_id": model, "operating_point": operating_point,
         "stride": str(stride or ""), "annotated": "true" if annotated else "",
+        "series_uid": series_uid,
     }  # fmt: skip
     fields = {name: value for name, value in given.items() if value}
     api = api_of(context)
@@ -125,7 +155,11 @@ def predict(
     else:
         findings.finding(envelope)
     if picture:
-        _save(api, envelope, task, file, fields, picture)
+        if kept := _kept_picture(envelope, slice_):
+            _download(api, envelope, kept, picture)
+        else:
+            save_picture(api, task, file, fields, picture)
+        show.out.print(f"{picture} holds the picture.")
     if annotated:
         _download(api, envelope, "annotated.mp4", annotated)
         show.out.print(f"{annotated} holds the video.")

@@ -191,7 +191,8 @@ class Prediction(Owned, Leased, Base):
     model_id: Mapped[str]
     upload: Mapped[str | None]  # object name of the input, removed once answered
     options: Mapped[Json] = mapped_column(default=dict)
-    video: Mapped[bool] = mapped_column(default=False)  # long work: its worker does one at a time
+    # Of a video or a volume, long work: it has a process of its own, one at a time.
+    long: Mapped[bool] = mapped_column("video", default=False)
     cancel_requested_at: Mapped[datetime | None]
     progress: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))  # {stage, done, total}
     reply: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))  # the whole envelope

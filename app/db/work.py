@@ -59,7 +59,7 @@ def longest_waiting(session: Session, table: type[Dataset]) -> str | None:
     return session.scalars(select(table.id).where(_free(table)).order_by(table.id)).first()
 
 
-def longest_waiting_prediction(session: Session, *, video: bool) -> str | None:
-    """The image, or the video, that has waited longest for its answer."""
-    waiting = select(Prediction.id).where(_free(Prediction), Prediction.video == video)
+def longest_waiting_prediction(session: Session, *, long: bool) -> str | None:
+    """Which has waited longest for its answer: of the images, or of the videos and volumes."""
+    waiting = select(Prediction.id).where(_free(Prediction), Prediction.long == long)
     return session.scalars(waiting.order_by(Prediction.id)).first()

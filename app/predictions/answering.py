@@ -3,27 +3,33 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
 
-from app.errors import Problem, Unprocessable, UnsupportedMedia
+from app.errors import Problem, Unprocessable
+from app.predictions.kinds import Kind, check_image
 from app.predictions.options import Options
 from app.predictions.serving import Serving
 from app.settings import settings
 from models.case import Pixels
 from models.findings import OperatingPoint
 from models.imaging import frames
-from models.imaging.video import kinds
 from models.inference.predict import Answer, labels_of, predict
 from models.pictures import finding_picture
 from models.task import Task
 
 INTENDED_USE = "research use only"
 HIGHEST = "highest_score"  # the rule where no threshold applies
-SNIFFED_BYTES = 132
+# Of an option that had no part in an answer; roi_px counts as `roi` since the first release.
+WHY = {
+    "roi": "roi_px has no part in this task, which looks at the whole {kind}",
+    "spacing_mm": "a {kind} says its own spacing",
+    "stride": "{kind}s have no frames to choose from",
+    "annotated": "only of a video a film is made",
+    "series_uid": "{kind}s have no series to choose from",
+}
 
 # One image at a time per thread, and the threads are sized to the cores: OpenCV's own would
 # only take turns with the network's.
@@ -63,35 +69,9 @@ def encode(envelope: dict[str, Any]) -> bytes:
     return json.dumps(envelope, separators=(",", ":"), allow_nan=False, default=float).encode()
 
 
-KINDS: dict[str, Callable[[bytes], bool]] = {
-    "a DICOM file": lambda head: head[128:132] == b"DICM",
-    "a zip archive": lambda head: head.startswith(b"PK\x03\x04"),
-    "a gzip file": lambda head: head.startswith(b"\x1f\x8b"),
-    "a PDF": lambda head: head.startswith(b"%PDF"),
-    "a HEIF image": kinds.still,
-    "a Matroska video": lambda head: kinds.container_of(head) == "matroska",
-    "an MP4 video": lambda head: kinds.container_of(head) == "mov",
-    "an AVI video": lambda head: kinds.container_of(head) == "avi",
-    "an MPEG video": lambda head: head.startswith((b"\0\0\1\xba", b"\0\0\1\xb3")),
-    "a Windows Media video": lambda head: head.startswith(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
-    "a Flash video": lambda head: head.startswith(b"FLV\1"),
-}
-
-
-def check_kind(head: bytes, task: Task) -> None:
-    """Raises UnsupportedMedia for what is no image at all, told by its first bytes."""
-    for kind, matches in KINDS.items():
-        if matches(head[:SNIFFED_BYTES]):
-            images = ", ".join(frames.FORMATS)
-            too = ", or for a video (mp4, mov, avi, mkv, webm)" if task.video else ""
-            raise UnsupportedMedia(
-                f"this is {kind}; {task.name} answers for one image at a time ({images}){too}"
-            )
-
-
 def decoded(data: bytes, task: Task) -> tuple[Pixels, tuple[str, ...]]:
     """Pixels and what was done to get them. Raises Unprocessable or UnsupportedMedia."""
-    check_kind(data, task)
+    check_image(data, task)
     try:
         return frames.decode(data, settings().image_max_pixels)
     except frames.UnreadableError as error:
@@ -115,8 +95,7 @@ def answer(asked: Asked, data: bytes) -> Answered:
         {"code": note, "detail": f"changed before it was read: {note.replace('_', ' ')}"}
         for note in notes
     ]
-    unused = [(name, "an image has no frames to choose from") for name in asked.options.of_videos]
-    warnings = changed + remarks(asked, unused)
+    warnings = changed + remarks(asked, "image")
     return Answered(enveloped(asked, shown, seen, warnings, asdict(found.finding)), pixels, found)
 
 
@@ -147,11 +126,9 @@ def point_shown(point: OperatingPoint | None) -> dict[str, Any]:
     return (point or OperatingPoint(name=HIGHEST, threshold=None)).record()
 
 
-def remarks(asked: Asked, unused: Sequence[tuple[str, str]] = ()) -> list[dict[str, str]]:
+def remarks(asked: Asked, kind: Kind) -> list[dict[str, str]]:
     """Options that had no part in the answer, and why."""
-    found = list(unused)
-    if asked.options.roi_px is not None:
-        found.insert(0, ("roi", "roi_px has no part in this task, which looks at the whole image"))
+    found = [(name, WHY[name].format(kind=kind)) for name in asked.options.unused(kind)]
     return [{"code": f"{name}_not_used", "detail": why} for name, why in found]
 
 

@@ -10,10 +10,13 @@ from models.video_findings import video_finding
 
 # A field of this name is shown with this value, whichever finding it is in.
 KNOWN: dict[str, Any] = {
-    "area_mm2": None, "area_px": 5120, "box_px": [212.0, 140.0, 301.0, 215.0], "duration_s": 60.0,
+    "area_mm2": None, "area_px": 5120, "box_px": [212.0, 140.0, 301.0, 215.0],
+    "centre_mm": [-41.3, 12.6, -180.0], "centre_voxel": [118.0, 231.5, 187.0],
+    "diameter_mm": 6.1, "duration_s": 60.0,
     "first_seen_s": 12.4, "fps": 25.0, "frames": 41, "frames_read": 300,
     "frames_with_detections": 41, "index": 310, "last_seen_s": 20.6,
-    "mask_png_base64": "iVBORw0KGgo…", "stride": 5, "time_s": 12.4,
+    "mask_png_base64": "iVBORw0KGgo…", "series_instance_uid": "1.2.826.0.1.3680043.8.498.1",
+    "sop_instance_uid": "1.2.826.0.1.3680043.8.498.1.118", "stride": 5, "time_s": 12.4,
 }  # fmt: skip
 PLAIN: dict[Any, Any] = {float: 0.97, int: 1, bool: True, str: "…"}
 SHARES = (0.97, 0.03)  # of the first class and the second

@@ -17,6 +17,7 @@ FIELD_MAX_BYTES = 256
 FILE = "file"
 FIELDS = (
     "deployment", "model_id", "operating_point", "spacing_mm", "roi_px", "stride", "annotated",
+    "series_uid",
 )  # fmt: skip
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)

@@ -11,12 +11,22 @@ from app.db import lifecycle
 from app.db.session import reading, writing
 from app.db.tables import Audit, Json, Model, Prediction
 from app.errors import NotFound, Problem
-from app.predictions import records
+from app.predictions import pictures, records
 from app.predictions.journal import journal
-from app.predictions.videos import ANNOTATED
+from app.predictions.kinds import Kind
+from app.predictions.videos import ANNOTATED, TIMELINE
+from app.predictions.volumes import OVERVIEW
 from app.storage import files
+from models import discovery
 
 CANCEL = "cancel_prediction"
+OF: dict[str, Kind] = {TIMELINE: "video", ANNOTATED: "video", OVERVIEW: "volume"}
+A: dict[Kind, str] = {"image": "an image", "video": "a video", "volume": "a volume"}
+INSTEAD: dict[Kind, str] = {
+    "image": "send that again with Accept: image/png for its picture",
+    "video": f"its picture is {TIMELINE}",
+    "volume": f"its picture is {OVERVIEW}",
+}
 WAITING = frozenset({"queued", "running"})
 
 
@@ -26,6 +36,7 @@ class Kept:
 
     state: str
     envelope: Json
+    of: Kind = "image"
 
 
 def get(workspace: str, prediction_id: str) -> Kept:
@@ -50,10 +61,11 @@ def _found(session: Session, workspace: str, prediction_id: str) -> Prediction:
 
 
 def _kept(session: Session, row: Prediction) -> Kept:
+    kind = kind_of(row)
     if row.reply is not None:
-        return Kept(row.state, records.kept(vars(row), row.reply))
+        return Kept(row.state, records.kept(vars(row), row.reply), kind)
     model = session.get(Model, row.model_id)
-    return Kept(row.state, records.unanswered(row, _model(model)))
+    return Kept(row.state, records.unanswered(row, _model(model)), kind)
 
 
 def cancel(caller: Caller, prediction_id: str, request_id: str) -> Kept:
@@ -72,29 +84,55 @@ def cancel(caller: Caller, prediction_id: str, request_id: str) -> Kept:
 
 
 def output(workspace: str, prediction_id: str, name: str) -> Json:
-    """A file of a video's prediction: {"object", "sha256", "bytes"}. Raises a Problem, 404 with
-    the way out where there is none.
+    """A file kept beside a finding: {"object", "sha256", "bytes"}. Raises a Problem, 404 with the
+    way out where there is none.
     """
+    return _output(_shown(workspace, prediction_id, OF[name]), name)
+
+
+def picture(workspace: str, prediction_id: str, slice_: int | None) -> Json | bytes:
+    """The overview of a volume's finding as a kept file, or PNG of one slice. For a thread."""
+    row = _shown(workspace, prediction_id, "volume")
+    overview = _output(row, OVERVIEW)
+    return overview if slice_ is None else pictures.drawn(row, slice_)
+
+
+def _shown(workspace: str, prediction_id: str, wanted: Kind) -> Prediction:
+    """The row of a prediction of a kind that has files to show. Raises a Problem."""
     fresh = _fresh(workspace, prediction_id)
     with reading() as session:
         row = None if fresh else _found(session, workspace, prediction_id)
-    if row is None or not row.video:
-        detail = "it is of an image: send that again with Accept: image/png for its picture"
-        raise NotFound(detail, code="not_a_video")
+    kind = "image" if row is None else kind_of(row)
+    if row is None or kind != wanted:
+        raise NotFound(f"it is of {A[kind]}: {INSTEAD[kind]}", code=f"not_a_{wanted}")
     if row.state in WAITING:
         detail = f"it is {row.state}: there is nothing to show before it has succeeded"
         raise Problem(404, "not_ready", detail, retryable=True)
+    return row
+
+
+def kind_of(row: Prediction) -> Kind:
+    """What a prediction is of."""
+    if not row.long:
+        return "image"
+    task = discovery.tasks().get(row.task)
+    return "volume" if task is not None and task.volumes else "video"
+
+
+def _output(row: Prediction, name: str) -> Json:
     if (found := (row.outputs or {}).get(name)) is None:
         raise NotFound(_missing(row, name), code="not_made")
     if not files().exists(found["object"]):
-        raise NotFound("it is no longer kept: send the video again", code="no_longer_kept")
+        raise NotFound(
+            f"it is no longer kept: send the {kind_of(row)} again", code="no_longer_kept"
+        )
     return dict(found)
 
 
 def _missing(row: Prediction, name: str) -> str:
     if row.state == "succeeded" and name == ANNOTATED:
         return "no annotated film was asked for: send the video again with annotated=true"
-    return f"the prediction is {row.state}: it has no {name}; send the video again"
+    return f"the prediction is {row.state}: it has no {name}; send the {kind_of(row)} again"
 
 
 def _model(model: Model | None) -> Mapping[str, Any] | None:

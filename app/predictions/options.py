@@ -1,15 +1,23 @@
 """What a caller may ask for beside the image, checked before any pixel is decoded."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.errors import Unprocessable
 from app.predictions.form import invalid
+from app.predictions.kinds import Kind
 from app.text import is_line
 
 NAME_MAX = 128
 SPACING_MAX_MM = 100.0
 STRIDE_MAX = 10_000
+UID_MAX = 64  # characters of a UID, DICOM PS3.5, 9.1
+# As several_series lists them: `#2` is the second grid under one UID, `unnamed` has none.
+_UID = re.compile(r"(unnamed|[0-9]+(\.[0-9]+)*)(#[0-9]{1,6})?")
+KEY_MAX = 255  # characters of an Idempotency-Key
+_QUALITY = re.compile(r"[0-9](\.[0-9]{0,3})?")  # RFC 9110's weight
 YES, NO = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -18,7 +26,7 @@ class Options:
     """`spacing_mm` is (row, column); `roi_px` half-open x0, y0, x1, y1 in the oriented image.
 
     For videos: every `stride`-th frame is read (None: about five of a second), and `annotated`
-    asks for a film with the finding drawn into it.
+    asks for a film with the finding drawn into it. For volumes: which of several series is meant.
     """
 
     deployment: str | None = None
@@ -28,11 +36,17 @@ class Options:
     roi_px: tuple[int, int, int, int] | None = None
     stride: int | None = None
     annotated: bool = False
+    series_uid: str | None = None
 
-    @property
-    def of_videos(self) -> tuple[str, ...]:
-        """Those given that only a video has a use for."""
-        given = {"stride": self.stride is not None, "annotated": self.annotated}
+    def unused(self, kind: Kind) -> tuple[str, ...]:
+        """Those given that a file of this kind has no use for."""
+        given = {
+            "roi": self.roi_px is not None,
+            "spacing_mm": self.spacing_mm is not None and kind == "volume",
+            "stride": self.stride is not None and kind != "video",
+            "annotated": self.annotated and kind != "video",
+            "series_uid": self.series_uid is not None and kind != "volume",
+        }
         return tuple(name for name, there in given.items() if there)
 
     def check_roi(self, width: int, height: int) -> None:
@@ -59,6 +73,7 @@ def options(fields: Mapping[str, str]) -> Options:
         roi_px=_roi(given["roi_px"]) if "roi_px" in given else None,
         stride=_stride(given["stride"]) if "stride" in given else None,
         annotated=_annotated(given.get("annotated", NO[0])),
+        series_uid=_series_uid(given["series_uid"]) if "series_uid" in given else None,
     )
 
 
@@ -73,6 +88,12 @@ def _annotated(text: str) -> bool:
     if text.lower() not in (*YES, *NO):
         raise invalid("annotated", "true or false")
     return text.lower() in YES
+
+
+def _series_uid(text: str) -> str:
+    if len(text.partition("#")[0]) > UID_MAX or not _UID.fullmatch(text):
+        raise invalid("series_uid", f"a SeriesInstanceUID: digits and dots, at most {UID_MAX}")
+    return text
 
 
 def _spacing(text: str) -> tuple[float, float]:
@@ -95,3 +116,30 @@ def _roi(text: str) -> tuple[int, int, int, int]:
     if not (0 <= x0 < x1 and 0 <= y0 < y1):
         raise invalid("roi_px", "x0,y0,x1,y1: whole pixels, 0 <= x0 < x1 and 0 <= y0 < y1")
     return x0, y0, x1, y1
+
+
+# ---- wishes in headers ------------------------------------------------------------------------
+
+
+def wants_picture(accept: str) -> bool:
+    """Whether an Accept header puts a PNG before JSON; JSON where it does not care."""
+    quality = {"image/png": 0.0, "application/json": 0.0}
+    for offer in accept.lower().split(","):
+        kind, _, rest = offer.strip().replace("image/*", "image/png").partition(";")
+        if kind.strip() in quality:
+            _, _, q = rest.partition("q=")
+            quality[kind.strip()] = float(q) if _QUALITY.fullmatch(q.strip()) else 1.0
+    return quality["image/png"] > quality["application/json"]
+
+
+def idempotency_key(given: str | None) -> str | None:
+    """The Idempotency-Key, bounded as everywhere. Raises Unprocessable."""
+    if given is not None and not 1 <= len(given) <= KEY_MAX:
+        fault = {"pointer": "header/Idempotency-Key", "detail": f"1 to {KEY_MAX} characters"}
+        raise Unprocessable("invalid_request", "an Idempotency-Key of odd length", [fault])
+    return given
+
+
+def prefers_async(prefer: str) -> bool:
+    wishes = prefer.lower().replace(";", ",").split(",")
+    return "respond-async" in (wish.strip() for wish in wishes)

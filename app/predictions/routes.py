@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,19 +12,18 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response
 
 from app.deps import Caller, Clinician
-from app.errors import NotFound, Unprocessable
-from app.predictions import kept_routes, records, schemas, service
+from app.errors import NotFound
+from app.predictions import asking, kept_routes, records, schemas, service
 from app.predictions.answering import Answered, Asked, encode
 from app.predictions.form import Taken, take
 from app.predictions.journal import journal
-from app.predictions.options import options
+from app.predictions.kinds import Kind
+from app.predictions.options import idempotency_key, options, prefers_async, wants_picture
 from app.predictions.records import Call
 from app.predictions.serving import resolved
 from app.settings import settings
 from models.task import Task
 
-KEY_MAX = 255  # characters of an Idempotency-Key
-_QUALITY = re.compile(r"[0-9](\.[0-9]{0,3})?")  # RFC 9110's weight
 Result = TypeVar("Result")
 
 # Decoding and drawing hold a core; the engine's own threads hold the cores while these wait.
@@ -41,30 +39,6 @@ async def _flushed(_: Any) -> AsyncIterator[None]:
     """What was answered is stored before the process ends."""
     yield
     await asyncio.to_thread(journal.close)
-
-
-def wants_picture(accept: str) -> bool:
-    """Whether an Accept header puts a PNG before JSON; JSON where it does not care."""
-    quality = {"image/png": 0.0, "application/json": 0.0}
-    for offer in accept.lower().split(","):
-        kind, _, rest = offer.strip().replace("image/*", "image/png").partition(";")
-        if kind.strip() in quality:
-            _, _, q = rest.partition("q=")
-            quality[kind.strip()] = float(q) if _QUALITY.fullmatch(q.strip()) else 1.0
-    return quality["image/png"] > quality["application/json"]
-
-
-def idempotency_key(given: str | None) -> str | None:
-    """The Idempotency-Key, bounded as everywhere. Raises Unprocessable."""
-    if given is not None and not 1 <= len(given) <= KEY_MAX:
-        fault = {"pointer": "header/Idempotency-Key", "detail": f"1 to {KEY_MAX} characters"}
-        raise Unprocessable("invalid_request", "an Idempotency-Key of odd length", [fault])
-    return given
-
-
-def prefers_async(prefer: str) -> bool:
-    wishes = prefer.lower().replace(";", ",").split(",")
-    return "respond-async" in (wish.strip() for wish in wishes)
 
 
 async def _predict(task: Task, request: Request, caller: Caller) -> Response:
@@ -83,9 +57,9 @@ async def _predict(task: Task, request: Request, caller: Caller) -> Response:
         asked = Asked(prediction_id, task, wished, serving, begun)
         call = Call(caller, request.state.request_id, asked, key)
         preferred = prefers_async(headers.get("prefer", ""))
-        video = await _video(task, prediction_id, taken)
-        if preferred or video:
-            reply = await _in_thread(partial(service.enqueue, video=video), call, taken)
+        kind = await _kind(task, prediction_id, taken)
+        if preferred or kind != "image":
+            reply = await _in_thread(service.enqueue, call, taken, kind)
             keep()
             return _accepted(reply, preferred=preferred)
         if call.key is not None:
@@ -98,11 +72,11 @@ async def _predict(task: Task, request: Request, caller: Caller) -> Response:
     return _sent(prediction_id, body, picture)
 
 
-async def _video(task: Task, prediction_id: str, taken: Taken) -> bool:
+async def _kind(task: Task, prediction_id: str, taken: Taken) -> Kind:
     """Told from memory at once; what was streamed away is looked at in a thread."""
     if taken.data is not None:
-        return service.is_video(task, prediction_id, taken)
-    return await _in_thread(service.is_video, task, prediction_id, taken)
+        return service.kind_sent(task, prediction_id, taken)
+    return await _in_thread(service.kind_sent, task, prediction_id, taken)
 
 
 def _answer(asked: Asked, taken: Taken, picture: bool) -> tuple[Answered, bytes]:
@@ -150,9 +124,10 @@ def make_router(tasks: Sequence[Task]) -> APIRouter:
             methods=["POST"],
             operation_id=f"predict_{task.name}",
             summary=task.question,
-            response_model=schemas.reply_of(task),
+            status_code=202 if task.volumes else 200,
+            response_model=schemas.promise_of(task) if task.volumes else schemas.reply_of(task),
             responses=schemas.responses(task),
-            openapi_extra=schemas.operation(task),
+            openapi_extra=asking.operation(task),
         )
     known = ", ".join(task.name for task in tasks)
 

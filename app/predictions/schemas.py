@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, create_model
 
 from app.answers import problems
 from app.predictions import examples
-from app.predictions.options import SPACING_MAX_MM, STRIDE_MAX
+from app.predictions.kinds import VOLUMES
 from models.task import Task
 
 MADE = {"id": "prd_01k9…", "created_at": "2026-11-24T08:00:00Z", "created_by": "key_01k9…"}
@@ -18,6 +18,13 @@ POINT = {
     "low": 0.88, "high": 0.97,
 }  # fmt: skip
 
+VOLUME = {
+    "kind": "dicom", "shape": [280, 512, 512], "spacing_mm": [1.0, 0.7, 0.7], "slices": 280,
+    "sha256": "9f86d0…", "series_instance_uid": "1.2.826.0.1.3680043.8.498.1",
+}  # fmt: skip
+SEVERAL = (
+    "the file holds 2 series (1.2.3.4.5: 280 slices; 1.2.3.4.6: 2 slices): name one, series_uid"
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -57,12 +64,23 @@ class Input(BaseModel):
     codec: str | None = None
 
 
-class Progress(BaseModel):
-    """How far a worker is, while it has a video."""
+class VolumeInput(BaseModel):
+    """The volume as it came, along (z, y, x) = slice, row, column."""
 
-    stage: Literal["reading", "annotating", "storing"]
-    done: int = Field(ge=0, description="Frames")
-    total: int | None = Field(ge=0, description="Null where the file does not say it")
+    kind: Literal["dicom", "nifti"]
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    slices: int = Field(ge=1, description="Those that `?slice=` may ask for, from 0 on")
+    sha256: str
+    series_instance_uid: str | None = None
+
+
+class Progress(BaseModel):
+    """How far a worker is, while it has a video or a volume."""
+
+    stage: Literal["reading", "annotating", "vessels", "candidates", "scoring", "storing"]
+    done: int = Field(ge=0, description="Frames, files of a series, patches scored")
+    total: int | None = Field(ge=0, description="Null where nobody knows")
 
 
 class Remark(BaseModel):
@@ -78,7 +96,7 @@ class Envelope(BaseModel):
     task: str
     model: ModelRef | None
     operating_point: Point | None
-    input: Input | None
+    input: Input | VolumeInput | None
     intended_use: Literal["research use only"]
     warnings: list[Remark]
     milliseconds: float | None = Field(ge=0)
@@ -97,10 +115,19 @@ class Resource(Envelope):
     progress: Progress | None = None
 
 
+def _name(task: Task) -> str:
+    return "".join(word.capitalize() for word in task.name.split("_")) + "Prediction"
+
+
 def reply_of(task: Task) -> type[BaseModel]:
     """The envelope whose finding has the type that the task declares."""
-    name = "".join(word.capitalize() for word in task.name.split("_")) + "Prediction"
-    return create_model(name, __base__=Envelope, finding=(task.finding, ...))
+    return create_model(_name(task), __base__=Envelope, finding=(task.finding, ...))
+
+
+def promise_of(task: Task) -> type[BaseModel]:
+    """The resource of a task that always answers later, with the finding it will have."""
+    finding: Any = task.finding | None
+    return create_model(_name(task), __base__=Resource, finding=(finding, None))
 
 
 def example(task: Task) -> dict[str, Any]:
@@ -108,7 +135,7 @@ def example(task: Task) -> dict[str, Any]:
     return {
         "prediction_id": "prd_01k9…", "state": "succeeded", "task": task.name,
         "model": MODEL, "operating_point": _point(task),
-        "input": {"width": 640, "height": 480, "sha256": "9f86d0…"},
+        "input": VOLUME if task.volumes else {"width": 640, "height": 480, "sha256": "9f86d0…"},
         "intended_use": "research use only", "warnings": [], "milliseconds": 14.2,
         "finding": examples.finding(task),
     }  # fmt: skip
@@ -118,9 +145,10 @@ def _point(task: Task) -> dict[str, Any]:
     """A point of the task with the price that applies, as `OperatingPoint.record` has it."""
     name = task.points[0] if task.points else "highest_score"
     shown = {**POINT, "name": name}
-    if name.startswith("fp_per_image"):
+    price = name.partition("=")[0]
+    if price in ("fp_per_image", "fp_per_volume"):
         del shown["specificity"]
-        shown["fp_per_image"] = 0.09
+        shown[price] = 0.09 if price == "fp_per_image" else 1.8
     return shown
 
 
@@ -130,8 +158,14 @@ def queued(task: Task) -> dict[str, Any]:
 
 
 def running(task: Task) -> dict[str, Any]:
-    progress = {"stage": "reading", "done": 112, "total": 300}
+    progress = {"stage": "scoring" if task.volumes else "reading", "done": 112, "total": 300}
     return queued(task) | {"state": "running", "progress": progress}
+
+
+def failed(task: Task) -> dict[str, Any]:
+    """The resource of a volume that cannot be answered for."""
+    nothing = {"state": "failed", "progress": None}
+    return queued(task) | nothing | {"failure": {"code": "several_series", "detail": SEVERAL}}
 
 
 def watched(task: Task) -> dict[str, Any]:
@@ -144,60 +178,19 @@ def watched(task: Task) -> dict[str, Any]:
     return MADE | example(task) | found
 
 
-VIDEO_FIELDS = {
-    "stride": {
-        "type": "integer", "minimum": 1, "maximum": STRIDE_MAX,
-        "description": "Of a video: every n-th frame is read; default: about five of each second",
-    },
-    "annotated": {
-        "type": "boolean", "default": False,
-        "description": "Of a video: also make an mp4 with the finding drawn into it",
-    },
-}  # fmt: skip
-
-
-def form(task: Task) -> dict[str, Any]:
-    """The multipart form, written by hand: it is read as a stream, which FastAPI cannot know."""
-    points = ", ".join(f"`{point}`" for point in (*task.points, "all"))
-    text = {"type": "string", "maxLength": 128}
-    properties = {
-        "file": {
-            "type": "string",
-            "format": "binary",
-            "description": "One image, or a video (mp4, mov, avi, mkv, webm) with its finding later"
-            if task.video
-            else "One image",
-        },
-        "deployment": text | {"description": f"Name of a deployment; default `{task.name}`"},
-        "model_id": text | {"description": "A model to ask instead of a deployment"},
-        "operating_point": text
-        | {"description": f"A point of the model's card ({points}) or a threshold from 0 to 1"},
-        "spacing_mm": text | {"description": f"mm per pixel, or row,column; to {SPACING_MAX_MM:g}"},
-        "roi_px": text | {"description": "`x0,y0,x1,y1`, half-open, in the oriented image"},
-    }
-    if task.video:
-        properties |= VIDEO_FIELDS
-    schema = {"type": "object", "required": ["file"], "properties": properties}
-    shown = {"deployment": task.name, "spacing_mm": "0.06"}
-    content = {"multipart/form-data": {"schema": schema, "example": shown}}
-    return {"required": True, "content": content}
-
-
-def header(name: str, description: str, **schema: Any) -> dict[str, Any]:
-    return {
-        "name": name, "in": "header", "required": False, "description": description,
-        "schema": {"type": "string", "maxLength": 255, **schema},
-    }  # fmt: skip
-
-
-HEADERS = [
-    header("Prefer", "`respond-async`: 202 at once, the finding later"),
-    header("Idempotency-Key", "The same key with the same form replays the first reply, as JSON"),
-]
 NO_PREDICTION = {(404, "not_found"): "there is no prediction prd_01k9… in your workspace"}
-NO_OUTPUT = {
+NOT_READY = {
     **NO_PREDICTION,
     (404, "not_ready"): "it is running: there is nothing to show before it has succeeded",
+}
+NO_PICTURE = {
+    **NOT_READY,
+    (404, "not_a_volume"): "it is of an image: send that again with Accept: image/png for one",
+    (404, "no_longer_kept"): "it is no longer kept: send the volume again",
+    (422, "invalid"): "slice: 280: this volume has the slices 0 to 279",
+}
+NO_OUTPUT = {
+    **NOT_READY,
     (404, "not_made"): "no annotated film was asked for: send the video again with annotated=true",
     (
         404,
@@ -205,43 +198,54 @@ NO_OUTPUT = {
     ): "it is of an image: send that again with Accept: image/png for its picture",
     (404, "no_longer_kept"): "it is no longer kept: send the video again",
 }
-PROBLEMS = problems(
-    {
-        (400, "malformed_form"): "the multipart body is broken or ends too early",
-        (404, "nothing_deployed"): "nothing is deployed as x-ray: PUT /v1/deployments/x-ray first",
-        (409, "model_not_servable"): "model mdl_01k9… has no model.onnx, so it cannot answer",
-        (413, "too_large"): "file is larger than the limit of 2147483648 bytes",
-        (415, "unsupported_media_type"): "this is a PDF; frame_quality answers for one image",
-        (422, "unreadable_image"): "the image is damaged or incomplete",
-        (422, "unknown_operating_point"): "'fpr=0.5': neither a threshold from 0 to 1 nor one of …",
-    }
-)
+REFUSALS = {
+    (400, "malformed_form"): "the multipart body is broken or ends too early",
+    (404, "nothing_deployed"): "nothing is deployed as x-ray: PUT /v1/deployments/x-ray first",
+    (409, "model_not_servable"): "model mdl_01k9… has no model.onnx, so it cannot answer",
+    (413, "too_large"): "file is larger than the limit of 2147483648 bytes",
+    (422, "unknown_operating_point"): "'fpr=0.5': neither a threshold from 0 to 1 nor one of …",
+}
+OF_IMAGES = {
+    (415, "unsupported_media_type"): "this is a PDF; frame_quality answers for one image",
+    (422, "unreadable_image"): "the image is damaged or incomplete",
+}
+OF_VOLUMES = {
+    (415, "unsupported_media_type"): f"this is a PNG image; it answers for one volume ({VOLUMES})",
+    (422, "invalid"): "series_uid: a SeriesInstanceUID: digits and dots, at most 64",
+}
+PICTURE = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
 
 
 def responses(task: Task) -> dict[int | str, dict[str, Any]]:
     """The replies beside the typed one: the picture, the promise, the problems."""
-    picture = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
-    found: dict[int | str, dict[str, Any]] = {
-        200: {"content": {"application/json": {"example": example(task)}, **picture}},
+    promised: dict[int | str, dict[str, Any]] = {
         202: {
-            "model": Resource, "description": "Queued; ask at Location for the finding",
+            "description": "Queued; ask at Location for the finding",
             "content": {"application/json": {"example": queued(task)}},
         },
-    }  # fmt: skip
-    return found | PROBLEMS
+    }
+    if task.volumes:
+        return promised | problems(REFUSALS | OF_VOLUMES)
+    promised[202]["model"] = Resource
+    answered = {"application/json": {"example": example(task)}, **PICTURE}
+    return {200: {"content": answered}} | promised | problems(REFUSALS | OF_IMAGES)
 
 
 def of_a_resource(tasks: Sequence[Task], status: int = 200) -> dict[int | str, dict[str, Any]]:
     """Replies of the routes that show a prediction: one of each kind, and the problem."""
-    shown = {"an_image_answered": {"value": MADE | example(tasks[0])}}
+    shown: dict[str, Any] = {}
     for task in tasks:
+        if task.volumes:
+            shown[f"a_volume_{task.name}"] = {"value": MADE | example(task)}
+            shown[f"a_volume_in_work_{task.name}"] = {"value": running(task)}
+            shown[f"a_volume_refused_{task.name}"] = {"value": failed(task)}
+        else:
+            shown.setdefault("an_image_answered", {"value": MADE | example(task)})
         if task.video:
             shown[f"a_video_{task.name}"] = {"value": watched(task)}
             shown[f"a_video_in_work_{task.name}"] = {"value": running(task)}
-    ok = {"content": {"application/json": {"examples": shown}}}
-    return {status: ok, **problems(NO_PREDICTION)}
-
-
-def operation(task: Task) -> dict[str, Any]:
-    """What FastAPI cannot see of the operation: its form and its headers."""
-    return {"requestBody": form(task), "parameters": HEADERS}
+    if status != 200:
+        ok = {"content": {"application/json": {"examples": shown}}}
+        return {status: ok, **problems(NO_PREDICTION)}
+    ok = {"content": {"application/json": {"examples": shown}, **PICTURE}}
+    return {status: ok, **problems(NO_PICTURE)}

@@ -12,17 +12,11 @@ from app.db import lifecycle
 from app.db.session import reading, writing
 from app.db.tables import Audit, Json, Model, Prediction, now
 from app.errors import NotFound, Problem
-from app.predictions import records, videos
-from app.predictions.answering import (
-    SNIFFED_BYTES,
-    Answered,
-    Asked,
-    answer,
-    check_kind,
-    failure_of,
-    model_of,
-)
+from app.predictions import records, videos, volumes
+from app.predictions.answering import Answered, Asked, answer, failure_of, model_of
+from app.predictions.claims import Claim
 from app.predictions.form import Taken
+from app.predictions.kinds import SNIFFED_BYTES, Kind, check_image, kind_of
 from app.predictions.options import Options
 from app.predictions.progress import Progress
 from app.predictions.records import ACCEPTED, ANSWERED, Call, object_name
@@ -73,9 +67,11 @@ def resolve(workspace: str, task: str, options: Options) -> Serving:
         return resolved.look_up(session, workspace, task, options)
 
 
-def is_video(asked_of: Task, prediction_id: str, taken: Taken) -> bool:
-    """Whether a task that answers for videos was sent one; its first bytes tell."""
-    return asked_of.video and videos.is_video(_head(prediction_id, taken))
+def kind_sent(asked_of: Task, prediction_id: str, taken: Taken) -> Kind:
+    """What was sent, by its first bytes. Raises UnsupportedMedia for what is no volume, of a task
+    of volumes.
+    """
+    return kind_of(_head(prediction_id, taken), asked_of)
 
 
 def _head(prediction_id: str, taken: Taken) -> bytes:
@@ -104,7 +100,7 @@ def answer_once(call: Call, taken: Taken) -> Reply:
     return Reply(ANSWERED, reply)
 
 
-def enqueue(call: Call, taken: Taken, *, video: bool = False) -> Reply:
+def enqueue(call: Call, taken: Taken, kind: Kind = "image") -> Reply:
     """Stores input and row and rings for a worker once they are committed.
 
     Raises a Problem for what could never be answered: it is refused now and not by the job.
@@ -113,12 +109,13 @@ def enqueue(call: Call, taken: Taken, *, video: bool = False) -> Reply:
     if (earlier := _replayed(asking)) is not None:
         return earlier
     asked.serving.point_for(asked.options.operating_point)
-    if not video:
-        check_kind(_head(asked.id, taken), asked.task)
+    if kind == "image":
+        check_image(_head(asked.id, taken), asked.task)
     if taken.data is not None:
         files().put_bytes(object_name(asked.id), taken.data)
     values = {
-        "state": "queued", "upload": object_name(asked.id), "rung_at": now(), "video": video,
+        "state": "queued", "upload": object_name(asked.id), "rung_at": now(),
+        "long": kind != "image",
     }  # fmt: skip
     prediction = Prediction(**records.row(call, values))
     reply = records.unanswered(prediction, model_of(asked.serving))
@@ -160,7 +157,7 @@ def run_queued(prediction_id: str, attempt: int, tick: Callable[[], None]) -> No
     upload = row.upload or object_name(prediction_id)
     tick()
     try:
-        state, values = "succeeded", _worked(_asked(row, begun), row.video, upload, attempt, tick)
+        state, values = "succeeded", _worked(_asked(row, begun), row.long, upload, attempt, tick)
     except Problem as problem:
         state, values = "failed", {"failure": failure_of(problem)}
     except FileNotFoundError:
@@ -173,12 +170,14 @@ def run_queued(prediction_id: str, attempt: int, tick: Callable[[], None]) -> No
     files().delete(upload)
 
 
-def _worked(asked: Asked, video: bool, upload: str, attempt: int, tick: Callable[[], None]) -> Json:
+def _worked(asked: Asked, long: bool, upload: str, attempt: int, tick: Callable[[], None]) -> Json:
     """The columns that hold what was found."""
-    if not video:
+    if not long:
         return {"reply": answer(asked, files().get_bytes(upload)).envelope}
-    progress = Progress(asked.id, attempt)
-    return videos.answer(videos.Claim(asked, attempt, tick, progress), upload)
+    claim = Claim(asked, attempt, tick, Progress(asked.id, attempt))
+    if asked.task.volumes:
+        return volumes.answer(claim, upload)
+    return videos.answer(claim, upload)
 
 
 def wish(session: Session, prediction_id: str) -> str | None:

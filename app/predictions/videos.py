@@ -1,19 +1,13 @@
 """One video answered: frames read in a cell and looked at several at a time, one envelope out."""
 
-import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from app.db.tables import Json
-from app.errors import Unprocessable
-from app.predictions.answering import Asked, enveloped, point_shown, remarks
-from app.predictions.progress import Progress
-from app.predictions.records import output_name
+from app.predictions.answering import enveloped, point_shown, remarks
+from app.predictions.claims import Claim, folder, refused, sha256, stored
 from app.settings import settings
 from app.storage import files
 from models.findings import OperatingPoint
@@ -26,19 +20,6 @@ from models.video_findings import gathering
 from models.video_pictures import Gallery, marks, timeline
 
 TIMELINE, ANNOTATED = "timeline.png", "annotated.mp4"
-CHUNK = 1 << 20
-
-Tick = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A video in a worker's hands: `tick` keeps the claim, `progress` tells how far it is."""
-
-    asked: Asked
-    attempt: int
-    tick: Tick
-    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -61,11 +42,6 @@ def limits() -> Limits:
     )  # fmt: skip
 
 
-def is_video(head: bytes) -> bool:
-    """Whether a file that begins so is a video that can be read."""
-    return container_of(head[:HEAD_BYTES]) is not None
-
-
 def answer(claim: Claim, upload: str) -> Json:
     """The whole work on one video: the columns `reply` and `outputs` of its row.
 
@@ -74,19 +50,18 @@ def answer(claim: Claim, upload: str) -> Json:
     asked, path = claim.asked, files().local(upload, claim.tick)
     try:
         watched = _watched(claim, path)
-        notes = _notes(watched) + remarks(asked)
-        with _folder(claim) as folder:
-            made = {TIMELINE: folder / TIMELINE}
+        notes = _notes(watched) + remarks(asked, "video")
+        with folder(claim, "video") as scratch:
+            made = {TIMELINE: scratch / TIMELINE}
             labels = labels_of(asked.serving.card)
             thumbnails = watched.gallery.thumbnails
             made[TIMELINE].write_bytes(timeline(watched.finding, labels, watched.point, thumbnails))
             if asked.options.annotated:
-                made[ANNOTATED] = folder / ANNOTATED
+                made[ANNOTATED] = scratch / ANNOTATED
                 notes += _annotate(claim, path, watched, made)
-            outputs = {name: _stored(claim, name, made[name]) for name in made}
+            outputs = {name: stored(claim, name, made[name]) for name in made}
     except VideoError as error:
-        pointed = {"pointer": "#/file", "detail": f"{error.code}: {error.detail}"}
-        raise Unprocessable(error.code, error.detail, [pointed]) from error
+        raise refused(error.code, error.detail) from error
     return {"reply": _envelope(claim, path, watched, notes), "outputs": outputs}
 
 
@@ -120,17 +95,6 @@ def _watched(claim: Claim, path: Path) -> Watched:
 # ---- what is kept beside the finding ----------------------------------------------------------
 
 
-@contextmanager
-def _folder(claim: Claim) -> Iterator[Path]:
-    """Where this attempt works; its name says when it is of no use any more (worker.leftovers)."""
-    folder = settings().scratch / "videos" / f"{claim.asked.id}-{claim.attempt}"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _annotate(
     claim: Claim, path: Path, watched: Watched, made: dict[str, Path]
 ) -> list[dict[str, str]]:
@@ -153,29 +117,13 @@ def _annotate(
     return []
 
 
-def _stored(claim: Claim, name: str, path: Path) -> Json:
-    claim.progress.tell("storing", 0)
-    stored = output_name(claim.asked.id, claim.attempt, name)
-    files().put_file(stored, path, claim.tick)
-    return {"object": stored, "sha256": _sha256(path, claim.tick), "bytes": path.stat().st_size}
-
-
-def _sha256(path: Path, tick: Tick) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            found.update(chunk)
-            tick()
-    return found.hexdigest()
-
-
 # ---- the envelope -----------------------------------------------------------------------------
 
 
 def _envelope(claim: Claim, path: Path, watched: Watched, notes: list[dict[str, str]]) -> Json:
     asked, facts, ended = claim.asked, watched.facts, watched.ended
     seen = {
-        "width": facts.width, "height": facts.height, "sha256": _sha256(path, claim.tick),
+        "width": facts.width, "height": facts.height, "sha256": sha256(path, claim.tick),
         "frames": facts.frames or ended.frames,
         "duration_s": facts.duration_s or round(ended.end_s, 3), "fps": facts.fps,
         "container": facts.container, "codec": facts.codec,

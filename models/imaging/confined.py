@@ -26,8 +26,8 @@ def serve(
     limits_of: Callable[..., Limits], does: Callable[[dict[str, Any], Limits, Say], None],
     error: type[Exception],
 ) -> int:  # fmt: skip
-    """Does the job of the command line within its limits; an `error`, which has code and detail,
-    and the want of memory are its last words.
+    """Does the job of the command line within its limits; an `error`, which has code, detail and
+    perhaps the file at fault, and the want of memory are its last words.
     """
     job = json.loads(sys.argv[1])
     limits = limits_of(**job.pop("limits"))
@@ -37,8 +37,9 @@ def serve(
     try:
         does(job, limits, say)
     except error as found:
-        say({"error": {"code": getattr(found, "code", "unreadable"),
-                       "detail": getattr(found, "detail", "")}})  # fmt: skip
+        file = getattr(found, "file", None)
+        detail = getattr(found, "detail", "") + (f" ({file})" if file else "")
+        say({"error": {"code": getattr(found, "code", "unreadable"), "detail": detail}})
     except MemoryError:
         detail = f"its decoder needs more than {limits.memory_bytes >> 20} MiB of memory"
         say({"error": {"code": "too_large", "detail": detail}})

@@ -30,7 +30,7 @@ def filled() -> dict[str, str]:
         session.add(
             Prediction(
                 id="prd_1", workspace="default", created_by="key_1", state="succeeded",
-                task="frame_quality", model_id="mdl_1", video=True, reply={"state": "succeeded"},
+                task="frame_quality", model_id="mdl_1", long=True, reply={"state": "succeeded"},
                 outputs={"timeline.png": facts, "annotated.mp4": facts},
             )
         )  # fmt: skip

@@ -94,7 +94,7 @@ def test_pictures_and_films_go_when_they_are_old_or_nobodys(
         ):  # fmt: skip
             session.add(
                 Prediction(
-                    id=row_id, workspace="default", created_by="key_1", state=state, video=True,
+                    id=row_id, workspace="default", created_by="key_1", state=state, long=True,
                     task="polyp", model_id="mdl_1", outputs=outputs,
                 )
             )  # fmt: skip
@@ -120,7 +120,7 @@ def test_what_a_video_leaves_that_waited_for_days_stays_until_its_row_names_it(
     with writing() as session:
         session.add(
             Prediction(
-                id=row_id, workspace="default", created_by="key_1", state="queued", video=True,
+                id=row_id, workspace="default", created_by="key_1", state="queued", long=True,
                 task="polyp", model_id="mdl_1",
             )
         )  # fmt: skip

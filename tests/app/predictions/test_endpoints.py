@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
-from app.predictions import schemas
+from app.predictions import asking, schemas
 from app.predictions.routes import make_router, prefers_async, wants_picture
 from models.discovery import tasks
 from models.tasks.classification import TASK
@@ -80,10 +80,11 @@ def test_a_made_up_finding_has_an_example_too() -> None:
     assert schemas.example(made_up)["finding"] == {"count": 1, "certain": True}
 
 
-def test_only_tasks_that_take_videos_have_their_fields() -> None:
+def test_only_tasks_that_take_videos_or_volumes_have_their_fields() -> None:
     for task in tasks().values():
-        fields = schemas.form(task)["content"]["multipart/form-data"]["schema"]["properties"]
+        fields = asking.form(task)["content"]["multipart/form-data"]["schema"]["properties"]
         assert ({"stride", "annotated"} <= set(fields)) is task.video
+        assert ("series_uid" in fields) is task.volumes
 
 
 def test_a_picture_is_sent_only_where_it_is_preferred() -> None:
