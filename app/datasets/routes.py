@@ -32,6 +32,18 @@ from app.settings import settings
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 Id = Annotated[str, Path(max_length=64, description="`ds_…`")]
+Slice = Annotated[
+    int | None,
+    Query(
+        alias="slice",
+        ge=0,
+        le=100_000,
+        description="Of a volume: which slice is shown, counted from 0 along its own z axis as "
+        "`centre_voxel` counts (DICOM: from foot to head where slices are axial; NIfTI: the "
+        "file's k), however the picture is turned; default: the slice with most of the truth, "
+        "else the middle one. Refused for data sets of images",
+    ),
+]
 MISSING = {(404, "not_found"): "there is no data set 'ds_01k9'"}
 CREATE = "create_dataset"
 
@@ -158,7 +170,13 @@ def list_cases(
     response_class=Response,
     responses={
         200: {"content": {"image/png": {}}, "description": "The case with its truth drawn in"},
-        **problems({**MISSING, (409, "not_ready"): "data set ds_01k9 is checking"}),
+        **problems(
+            {
+                **MISSING,
+                (409, "not_ready"): "data set ds_01k9 is checking",
+                (422, "invalid_request"): "slice 120: this volume has slices 0 to 97",
+            }
+        ),
     },
 )
 def get_case_preview(
@@ -168,14 +186,17 @@ def get_case_preview(
     files: FilesDep,
     dataset_id: Id,
     case_id: Annotated[str, Path(max_length=64)],
+    slice_: Slice = None,
 ) -> Response:
     """The case as a person would look at it."""
     row = service.get(session, caller.workspace, dataset_id)
     service.check_case(session, row, case_id)
-    headers = {"ETag": f'"{row.digest}-{case_id}"', "Cache-Control": "private, no-cache"}
+    service.check_slice(row, slice_)
+    shown = case_id if slice_ is None else f"{case_id}-{slice_}"
+    headers = {"ETag": f'"{row.digest}-{shown}"', "Cache-Control": "private, no-cache"}
     if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    content = service.preview(row, case_id, files)
+    content = service.preview(row, case_id, files, slice_)
     return Response(content, media_type="image/png", headers=headers)
 
 

@@ -17,6 +17,7 @@ from app.errors import Conflict, NotFound, Problem, Unprocessable
 from app.multipart import Form
 from app.storage import Files
 from models import discovery, pictures
+from models.case import Case
 from models.findings import Labels
 from models.pack import Pack
 
@@ -139,20 +140,42 @@ def check_case(session: Session, row: Dataset, case_id: str) -> None:
         raise _no_case(row, case_id)
 
 
+def check_slice(row: Dataset, number: int | None) -> None:
+    """Raises where a slice is asked of what has none."""
+    if number is not None and not discovery.tasks()[row.task].volumes:
+        raise _wrong_slice(f"the cases of data set {row.id} are no volumes: leave `slice` out")
+
+
+def _wrong_slice(detail: str) -> Unprocessable:
+    return Unprocessable("invalid_request", detail, [{"pointer": "query/slice", "detail": detail}])
+
+
 def _no_case(row: Dataset, case_id: str) -> NotFound:
     return NotFound(f"data set {row.id} has no case {case_id[:64]!r}")
 
 
-def preview(row: Dataset, case_id: str, files: Files) -> bytes:
-    """PNG of a packed case with its truth drawn in, classes by name."""
+def preview(row: Dataset, case_id: str, files: Files, number: int | None = None) -> bytes:
+    """PNG of a packed case with its truth drawn in, classes by name; of a volume, slice `number`.
+
+    Raises Unprocessable naming the slices that there are.
+    """
     task = discovery.tasks()[row.task]
     with Pack.open(files.local(row.pack or "")) as pack:
         said = pack.manifest
         labels = Labels(said.classes or task.classes, said.positive, said.mask_values)
         for found in pack.cases():
             if found.case_id == case_id:
-                return pictures.case_preview(task.read(found), labels)
+                return _drawn(task.read(found), labels, number)
     raise _no_case(row, case_id)
+
+
+def _drawn(case: Case, labels: Labels, number: int | None) -> bytes:
+    if case.volume is None:
+        return pictures.case_preview(case, labels)
+    try:
+        return pictures.volume_preview(case, labels, number)
+    except pictures.SliceError as error:
+        raise _wrong_slice(str(error)) from error
 
 
 def delete(workspace: str, dataset_id: str, files: Files, note: Callable[[Session], None]) -> None:
