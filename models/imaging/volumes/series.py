@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.imaging.volumes.bounds import SLICES_MIN
 from models.imaging.volumes.planes import Plane, planes_of
-from models.imaging.volumes.stacking import SLICES_MIN, few, plan, usual_gap
+from models.imaging.volumes.stacking import few, plan, usual_gap
 from models.volume import VolumeError
 
 Read = Callable[[str], bytes]

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.imaging.volumes.bounds import SLICES_MIN, SPACING_MM, VOXELS_MAX
 from models.imaging.volumes.planes import Plane
 from models.volume import VolumeError
 
 Floats = NDArray[np.float64]
 
-SLICES_MIN = 5
-VOXELS_MAX = 2**30
 SAME_PLACE_MM = 0.01
 EVEN_WITHIN = 0.1  # of the gap: headers round positions, some to a tenth of a millimetre
 GAP_RATIO_MAX = 5.0  # times the usual gap: more is a hole, not a missing slice
@@ -25,7 +24,6 @@ GAP_MAX_MM = 20.0
 COARSE_MM = 3.0
 TILT_SEEN_DEG = 0.5  # less is kept exactly, as a slant of the grid
 TILT_MAX_DEG = 40.0  # gantries tilt by up to 30
-SPACING_MM = (0.05, 20.0)
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,19 @@ def plan(planes: Sequence[Plane]) -> Plan:
 
 def axes(plane: Plane) -> tuple[Floats, Floats, Floats]:
     """Unit vectors along a row, along a column, and along the normal of a slice, in LPS."""
-    across, down = np.array(plane.orientation[:3]), np.array(plane.orientation[3:])
+    return right_angled(plane.orientation, plane.name)
+
+
+def right_angled(orientation: Sequence[float], name: str) -> tuple[Floats, Floats, Floats]:
+    """The same of ImageOrientationPatient, whose numbers are rounded in files."""
+    across, down = np.array(orientation[:3]), np.array(orientation[3:])
     lengths = np.linalg.norm(across), np.linalg.norm(down)
     if min(lengths) < 0.9 or max(lengths) > 1.1 or abs(across @ down) > 0.02:
         raise VolumeError(
             "bad_orientation",
-            f"ImageOrientationPatient {plane.orientation} are no two unit vectors at right angles",
-            plane.name,
+            f"ImageOrientationPatient {tuple(orientation)} is no pair of unit vectors at right "
+            "angles",
+            name,
         )
     across = across / lengths[0]
     down = down - across * (across @ down)
