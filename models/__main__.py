@@ -21,8 +21,11 @@ from models import stats, weights
 from models.choice import NothingToChooseError
 from models.discovery import backbones, tasks
 from models.imaging.frames import decode
+from models.imaging.volumes.dicom import read_series
+from models.imaging.volumes.opening import open_volume
 from models.inference import predict as serving
 from models.inference import runtime
+from models.inference.volume import examine
 from models.ingest import Limits, RejectedError, ingest
 from models.pack import MANIFEST, Pack
 from models.spec import PRESETS, Numerics, Recipe, RunSpec, recipe
@@ -36,6 +39,7 @@ from models.tuning.finish.evaluate import evaluate
 from models.tuning.local import Plan, tune
 from models.tuning.patches.sets import labels_of
 from models.tuning.pretrained import ready
+from models.volume import Volume, VolumeError
 
 WEIGHTS = Path("weights")
 console = Console(stderr=True)
@@ -55,9 +59,13 @@ def arguments() -> argparse.ArgumentParser:
     tested.add_argument("model", type=Path, help="folder with weights.safetensors and card.json")
     tested.add_argument("data", type=Path, help="archive, folder or pack")
     tested.add_argument("--split", default="test", choices=("train", "validation", "test"))
-    asked = verbs.add_parser("predict", help="a model on images, as it is served")
+    asked = verbs.add_parser("predict", help="a model on images or volumes, as it is served")
     asked.add_argument("model", type=Path, help="folder with model.onnx and card.json")
-    asked.add_argument("images", type=Path, nargs="+")
+    asked.add_argument(
+        "files", type=Path, nargs="+",
+        help="images; of a task of volumes zips, NIfTI files or folders of DICOM files",
+    )  # fmt: skip
+    asked.add_argument("--series-uid", help="which series of a volume's file is meant")
     asked.add_argument("--operating-point", help="a point of the card, a threshold, or `all`")
     return parser
 
@@ -139,7 +147,7 @@ def run_tune(given: argparse.Namespace) -> None:
     task, backbone = tasks()[given.task], backbones()[given.backbone]
     pack = pack_of(given.data, given.task, given.out, given.positive)
     with Pack.open(pack) as opened:
-        problems = floor_problems(opened.manifest, task.output)
+        problems = floor_problems(opened.manifest, task.output, volumes=task.volumes)
     if problems:
         raise BadDataError("; ".join(problems))
     init, start = "imagenet", None
@@ -225,13 +233,28 @@ def spec_in(weights_file: Path) -> RunSpec:
 
 def run_predict(given: argparse.Namespace) -> None:
     card = json.loads((given.model / "card.json").read_text())
+    task = tasks()[card["task"]]
     network = runtime.load(given.model / "model.onnx", card["serving"].get("bf16"))
     point = serving.choose_point(card, given.operating_point)
-    for image in given.images:
-        pixels, notes = decode(image.read_bytes(), Limits().image_max_pixels)
-        answer = serving.predict(tasks()[card["task"]], network, card, pixels, point)
-        line = {"file": os.fspath(image), "finding": asdict(answer.finding), "notes": list(notes)}
+    for file in given.files:
+        if task.volumes:
+            volume = _volume_in(file, given.series_uid)
+            notes = [f"{code}: {detail}" for code, detail in volume.notes]
+            answer = examine(task, network, card, volume, point, lambda *_: None, lambda: None)
+        else:
+            pixels, codes = decode(file.read_bytes(), Limits().image_max_pixels)
+            notes = list(codes)
+            answer = serving.predict(task, network, card, pixels, point)
+        line = {"file": os.fspath(file), "finding": asdict(answer.finding), "notes": notes}
         sys.stdout.write(json.dumps(line) + "\n")
+
+
+def _volume_in(path: Path, series_uid: str | None) -> Volume:
+    """The volume in a file, or in the DICOM files of a folder."""
+    if not path.is_dir():
+        return open_volume(path, series_uid)
+    names = sorted(os.fspath(file) for file in path.rglob("*") if file.is_file())
+    return read_series(names, lambda name: Path(name).read_bytes(), series_uid=series_uid)
 
 
 VERBS = {
@@ -251,7 +274,7 @@ def main(words: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             console.print(f"[red]{problem}[/]")
         return 2
-    except (TuningError, NothingToChooseError, serving.PointError, OSError) as error:
+    except (TuningError, NothingToChooseError, serving.PointError, VolumeError, OSError) as error:
         console.print(f"[red]{error}[/]")
         return 2
     return 0

@@ -12,7 +12,8 @@ class LedgerEntry:
     """One uploaded file: its fate, why (`code`, `detail`), and the case it became part of.
 
     `used` is in the pack; `excluded` was understood but left out; `unreadable` could not be
-    decoded; `ignored` is no data at all (`.DS_Store`, a licence text).
+    decoded; `ignored` is no data at all (`.DS_Store`, a licence text), or none that its case
+    needs (a scout beside a series, a slice that is there twice).
     """
 
     file: str

@@ -1,7 +1,7 @@
 """Splits: train, validation and test, by subject, who is never on two sides (paper 1.1, 1.4)."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -16,6 +16,7 @@ VALIDATION_OF_TRAIN = 0.20  # when a split is given without a validation part (p
 FLOOR_CLASSES = 2
 FLOOR_CASES = 10  # of each of two classes, for class tasks
 FLOOR_SUBJECTS = 5  # for maps, volumes and boundaries
+POSITIVE, NEGATIVE = "positive", "negative"  # what a volume is called, in ledger and split
 TOGETHER = " + "  # between the classes that one case of a map task shows, in its label
 NAMED = 20  # subjects named in a message before "and n more"
 
@@ -207,15 +208,17 @@ class SplitCases(Protocol):
     def cases(self) -> Sequence[SplitCase]: ...
 
 
-def floor_problems(manifest: SplitCases, output: Literal["classes", "map"]) -> list[str]:
+def floor_problems(
+    manifest: SplitCases, output: Literal["classes", "map"], *, volumes: bool = False
+) -> list[str]:
     """Why a sweep on this data set would measure nothing; empty = it may start."""
     cases = manifest.cases
     found = _floor_of_parts(cases)
-    if output == "map":
+    if output == "map" or volumes:
         subjects = len({case.subject for case in cases})
         if subjects < FLOOR_SUBJECTS:
             found.insert(0, f"{subjects} subjects; at least {FLOOR_SUBJECTS} are needed")
-        return found + _floor_of_things(cases)
+        return found + _floor_of_things(cases, _is_positive if volumes else _is_labelled)
     counts = Counter(case.label for case in cases if case.label is not None)
     enough = [label for label, n in counts.items() if n >= FLOOR_CASES]
     if len(enough) < FLOOR_CLASSES:
@@ -233,12 +236,21 @@ def _floor_of_parts(cases: Sequence[SplitCase]) -> list[str]:
     ]
 
 
-def _floor_of_things(cases: Sequence[SplitCase]) -> list[str]:
+def _is_labelled(case: SplitCase) -> bool:
+    return bool(case.label)
+
+
+def _is_positive(case: SplitCase) -> bool:
+    """A ledger says it of a volume by its label, a pack by the number of emboli."""
+    return case.label == POSITIVE or bool(getattr(case, "facts", {}).get("emboli"))
+
+
+def _floor_of_things(cases: Sequence[SplitCase], shows: Callable[[SplitCase], bool]) -> list[str]:
     """A part on which nothing is to be found teaches and measures nothing."""
     return [
         f"the {part} part shows nothing that could be found: every truth in it is empty"
         for part in ("train", "validation")
-        if (labels := [case.label for case in cases if case.split == part]) and not any(labels)
+        if (shown := [shows(case) for case in cases if case.split == part]) and not any(shown)
     ]
 
 

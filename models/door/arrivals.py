@@ -1,15 +1,16 @@
 """Cases as they come in: read, decoded, judged, and written to the pack one by one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models.case import Pixels
 from models.door.archive import Archive, CorruptMemberError
-from models.door.duplicates import Thumbnails
+from models.door.duplicates import Pair, Thumbnails
 from models.door.member import Limits
 from models.door.naming import Naming
+from models.door.remarks import Warning_, in_ledger, on_conversions
 from models.door.truth import BOXES_ALONE, Truth, TruthError, from_mask, from_outlines
 from models.imaging.frames import UnreadableError, decode
 from models.imaging.plain import plain_bytes, png
@@ -58,10 +59,10 @@ class Arrivals:
         self._naming = naming
         self._limits = limits
         self._pack = pack
-        self.thumbnails = Thumbnails()
+        self._thumbnails = Thumbnails()
         self.taken: list[Arrival] = []
         self.values: set[int] = set()  # of classes, in all masks
-        self.notes: dict[str, tuple[str, ...]] = {}
+        self._notes: dict[str, tuple[str, ...]] = {}
 
     @property
     def members(self) -> dict[str, dict[str, Any]]:
@@ -69,10 +70,22 @@ class Arrivals:
         return self._pack.members
 
     def close(self) -> None:
-        self.thumbnails.close()
+        self._thumbnails.close()
 
-    def take(self, item: Item) -> list[LedgerEntry]:
+    def pairs(self, tick: Callable[[int, int], None]) -> list[Pair]:
+        return self._thumbnails.pairs(tick)
+
+    def warnings(self) -> Iterator[Warning_]:
+        return on_conversions(self._notes, self.values)
+
+    def said_of(self, arrival: Arrival, file: str) -> tuple[str | None, str | None]:
+        """Code and detail for the ledger's line of a used file."""
+        image = arrival.item.files["image"]
+        return in_ledger(self._notes.get(image, ()), image=file == image)
+
+    def take(self, item: Item, alive: Callable[[], None]) -> list[LedgerEntry]:
         """Reads one case into the pack; the ledger's lines for its files when it is left out."""
+        alive()
         image = item.files["image"]
         missing = self._missing(item)
         if missing is not None:
@@ -90,7 +103,7 @@ class Arrivals:
         if truth.mask is not None:
             roles["mask"] = f"masks/{number}.png"
             self._pack.add(roles["mask"], png(truth.mask))
-        self.thumbnails.add(pixels)
+        self._thumbnails.add(pixels)
         self.taken.append(self._arrival(number, item, roles, truth))
         return self._unneeded(item)
 
@@ -109,7 +122,7 @@ class Arrivals:
 
     def _note(self, file: str, codes: tuple[str, ...]) -> None:
         if codes:
-            self.notes[file] = (*self.notes.get(file, ()), *codes)
+            self._notes[file] = (*self._notes.get(file, ()), *codes)
 
     def _missing(self, item: Item) -> tuple[str, str] | None:
         """Code and detail where an item lacks the truth that the task needs."""

@@ -10,6 +10,7 @@ from models.door.archive import Archive, CorruptMemberError
 from models.door.class_names import ClassNames, class_names
 from models.door.naming import Naming, naming
 from models.door.remarks import Warning_, remark
+from models.door.volumes.kinds import apart, of_kind
 from models.layout import Found, Item, Layout, Tree, is_document, suffix
 from models.ledger import LedgerEntry, RejectedError, rejected
 from models.task import Task
@@ -52,7 +53,12 @@ def recognise(source: Archive, task: Task, tick: Callable[[], None] = lambda: No
             aside.append(entry)
     try:
         layout, found, start = _found(source, names, task, tick)
-        items = sorted(found.items, key=lambda item: item.files["image"])
+        items, others = of_kind(task, sorted(found.items, key=lambda item: item.files["image"]))
+        aside += others
+        if task.volumes:
+            kept, shared = apart(items)
+            entries = (*aside, *found.entries, *shared)
+            return Recognised(layout, tuple(kept), entries, warnings=found.warnings)
         if task.output == "classes":
             return Recognised(layout, tuple(items), (*aside, *found.entries))
         return _named(task, layout, replace(found, items=tuple(items)), aside,
@@ -172,7 +178,13 @@ def _restored(found: Found, start: str, outside: Sequence[str]) -> Found:
     if not start:
         return found
     items = tuple(
-        replace(item, files={role: start + name for role, name in item.files.items()})
+        replace(
+            item,
+            files={role: start + name for role, name in item.files.items()},
+            series={
+                role: tuple(start + name for name in those) for role, those in item.series.items()
+            },
+        )
         for item in found.items
     )
     beside = [LedgerEntry(name, "ignored", "document", "a document, no data") for name in outside]

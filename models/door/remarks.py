@@ -6,7 +6,7 @@ from typing import Any
 
 from models.door.duplicates import Pair
 from models.pack import PackedCase
-from models.splits import SPLITS
+from models.splits import NEGATIVE, POSITIVE, SPLITS
 
 FEW_SUBJECTS = 8  # in a part; below it intervals also resample cases within subjects
 PAIRS_MAX = 200  # named in one warning
@@ -94,6 +94,22 @@ def on_conversions(notes: Mapping[str, Sequence[str]], values: set[int]) -> Iter
         yield remark(note, detail, count=len(those), files=those[:FILES_MAX])
 
 
+def on_volumes(notes: Mapping[str, Sequence[tuple[str, str]]]) -> Iterator[Warning_]:
+    """`notes`: file -> (code, detail) of the volume it begins; one warning for each code, with
+    the words said of the first.
+    """
+    files: dict[str, list[str]] = defaultdict(list)
+    words: dict[str, str] = {}
+    for file, said in sorted(notes.items()):
+        for code, detail in said:
+            files[code].append(file)
+            words.setdefault(code, detail)
+    for code, those in sorted(files.items()):
+        shown = ", ".join(those[:FILES_MAX]) + (", ..." if len(those) > FILES_MAX else "")
+        detail = f"{len(those)} volume(s), the first: {words[code]} ({shown})"
+        yield remark(code, detail, count=len(those), files=those[:FILES_MAX])
+
+
 def in_ledger(notes: Sequence[str], *, image: bool) -> tuple[str | None, str | None]:
     """Code and detail for the line of a used file, its image or another file of the case."""
     said = [note for note in notes if note != _SILENT and (image or note not in _OF_PIXELS)]
@@ -137,6 +153,24 @@ def on_things(
         if missing and seen[part]:
             shown = ", ".join(missing[:FILES_MAX])
             yield remark("class_missing", f"the {part} part shows nothing of {shown}", part=part)
+
+
+def on_emboli(cases: Sequence[PackedCase]) -> Iterator[Warning_]:
+    """What volumes cannot tell: none without an embolus, or none in a part. `label` is positive
+    or negative.
+    """
+    if cases and NEGATIVE not in {case.label for case in cases}:
+        yield remark(
+            "no_negatives",
+            "every volume shows an embolus: how often a patient without one raises an alarm "
+            "cannot be measured; add negative volumes, with a mask of zeros",
+        )
+        return
+    for part in ("validation", "test"):
+        seen = {case.label for case in cases if case.split == part}
+        for label in sorted({POSITIVE, NEGATIVE} - seen if seen else ()):
+            detail = f"the {part} part has no {label} volume"
+            yield remark("class_missing", detail, part=part)
 
 
 def per_label(cases: Sequence[PackedCase], labels: Sequence[Sequence[str]]) -> list[dict[str, int]]:

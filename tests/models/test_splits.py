@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.pack import PackedCase
 from models.splits import LeakError, SplitError, SplitRow, assign, floor_problems, subset
 
 ROWS = st.lists(
@@ -149,6 +150,11 @@ class Manifest:
     cases: tuple[SplitRow, ...]
 
 
+@dataclass(frozen=True)
+class Packed:
+    cases: tuple[PackedCase, ...]
+
+
 def split(**labels: int) -> Manifest:
     rows = singles(**labels)
     found, _ = assign(rows)
@@ -198,3 +204,34 @@ def test_a_part_that_could_rank_nothing_is_named() -> None:
     assert floor_problems(Manifest(tuple(one)), "classes") == [
         "the validation part is empty: more subjects, or another split, are needed"
     ]
+
+
+def test_the_floor_of_volumes_is_five_subjects_and_an_embolus_to_learn_and_to_find() -> None:
+    def rows(*parts: str) -> Manifest:
+        return Manifest(
+            tuple(SplitRow(f"c{k}", f"s{k}", part.split()[1], part.split()[0])
+                  for k, part in enumerate(parts))
+        )  # fmt: skip
+
+    enough = rows("train positive", "train negative", "train negative", "validation positive",
+                  "test negative")  # fmt: skip
+    assert floor_problems(enough, "classes", volumes=True) == []
+    few = rows("train negative", "train positive", "validation negative")
+    assert floor_problems(few, "classes", volumes=True) == [
+        "3 subjects; at least 5 are needed",
+        "the validation part shows nothing that could be found: every truth in it is empty",
+    ]
+
+
+def test_a_pack_says_of_a_volume_how_many_emboli_it_has_instead_of_a_label() -> None:
+    def pack(*emboli: int) -> Packed:
+        parts = ("train", "train", "train", "train", "validation")
+        return Packed(
+            tuple(
+                PackedCase(f"c{k}", f"s{k}", {}, None, part, facts={"emboli": count})
+                for k, (part, count) in enumerate(zip(parts, emboli, strict=True))
+            )
+        )
+
+    assert floor_problems(pack(2, 0, 0, 0, 1), "classes", volumes=True) == []
+    assert len(floor_problems(pack(0, 0, 0, 0, 1), "classes", volumes=True)) == 1

@@ -17,8 +17,9 @@ from models.layout import (
 from models.ledger import RejectedError
 
 Parts = tuple[str, ...]  # the folders of a path and its last name
-_SAID = re.compile(r"mask|seg|emboli(?!sm|c)", re.IGNORECASE)
-_PLAIN = re.compile(r"mask|seg|emboli", re.IGNORECASE)  # as the contract has it
+EMBOLI = re.compile(r"emboli(?!sm|c)", re.IGNORECASE)
+_SAID = re.compile(rf"mask|seg|{EMBOLI.pattern}", re.IGNORECASE)
+_PLAIN = re.compile(r"mask|seg|emboli|label|truth", re.IGNORECASE)  # where nothing says it better
 # What is taken off a name to find whose it is.
 _MASK_WORDS = re.compile(
     r"(?:masks?|seg(?:mentation)?s?|emboli|labels?(?:tr|ts)?|gt|truth)", re.IGNORECASE
@@ -82,9 +83,9 @@ def units(tree: Tree) -> list[Unit]:
         if may_be_dicom(name):
             *folder, last = name.split("/")
             folders[tuple(folder), owner(last) if says_mask((last,)) else None].append(name)
-    for (folder, of), files in folders.items():
+    for (place, of), files in folders.items():
         if _is_dicom(files, tree.read):
-            path = folder if of is None else _parts(files[0])
+            path = place if of is None else _parts(files[0])
             found.append(Unit(path, tuple(files), True, None if of is None else True))
     return sorted(found, key=lambda unit: unit.files)
 
