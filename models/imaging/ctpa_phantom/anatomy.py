@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.imaging.ctpa_phantom import bones, decoys, emboli, shapes, vessels
 from models.imaging.ctpa_phantom.decoys import Decoys
 from models.imaging.ctpa_phantom.emboli import Embolus
-from models.imaging.ctpa_phantom.grid import Coarse, Field, Grid, Points, Stance, stance
+from models.imaging.ctpa_phantom.grid import COARSE_MM, Coarse, Field, Grid, Points, Stance, stance
 from models.imaging.ctpa_phantom.style import Looks
 from models.imaging.ctpa_phantom.tree import Branches
 from models.imaging.ctpa_phantom.tubes import Tubes, paint
@@ -16,6 +16,8 @@ from models.imaging.ctpa_phantom.vessels import Vessels
 from models.volume import AIR_HU, LabelVoxels, Voxels
 
 SLAB = 16  # slices at a time
+TABLE = 0.3  # Looks.table from which on there is one
+DEEPEST_MM = 108.0  # of "back" where lungs end
 AIRWAY_HU, FAT_HU, MUSCLE_HU, WALL_HU, GULLET_HU = -990.0, -104.0, 52.0, 20.0, 42.0
 
 
@@ -65,7 +67,7 @@ def _placed(tubes: Tubes, lies: Stance) -> Tubes:
 
 
 def _placed_all(found: Vessels, lies: Stance) -> Vessels:
-    names = ("airways", "cuffs", "cava", "aorta", "azygos", "gullet", "air_in_gullet")
+    names = ("airways", "cuffs", "cava", "lower_cava", "aorta", "azygos", "gullet", "air_in_gullet")
     return replace(found, **{name: _placed(getattr(found, name), lies) for name in names})
 
 
@@ -73,7 +75,7 @@ def _fields(
     rng: np.random.Generator, coarse: Coarse, lies: Stance, look: Looks
 ) -> dict[str, Field]:
     """Distances to the borders of smooth shapes, and textures."""
-    p: Points = lies.to_body(coarse.points())
+    p: Points = lies.to_body(coarse.points()).astype(np.float32)
     cavity = shapes.cavity(p)
     lungs = shapes.lungs(p)
     left = ("left_atrium", "left_ventricle")
@@ -138,11 +140,13 @@ def _soft(patient: Chest, grid: Grid, texture: Field) -> Field:
     fine, wide = up("fine"), up("wide")
     skin = up("skin")
     hu = np.full(grid.shape, -1000, np.float32)
+    if look.table > TABLE:
+        hu += _table(patient, grid)
     _lay(hu, np.clip(0.5 - skin / width, 0, 1), 30.0)
     fat = FAT_HU + 9 * fine + 18 * np.maximum(wide - 1, 0)
     _lay(hu, np.clip(0.5 - (skin + 2) / width, 0, 1), fat)
-    strands = np.clip((np.abs(fine - 0.4 * wide) - 0.16) * 4, 0, 1)
-    _lay(hu, inside("muscle"), FAT_HU + (MUSCLE_HU + 5 * wide - FAT_HU) * (0.35 + 0.65 * strands))
+    strands = np.clip((np.abs(wide + 0.1 * fine) - 0.02) * 9, 0, 1)
+    _lay(hu, inside("muscle"), FAT_HU + (MUSCLE_HU + 4 * fine - FAT_HU) * (0.3 + 0.7 * strands))
     mediastinal = FAT_HU + 12 + 26 * np.maximum(fine, 0) + 12 * wide
     _lay(hu, inside("cavity"), mediastinal)
     left = np.clip(0.5 + up("left") / 30, 0, 1)
@@ -151,10 +155,26 @@ def _soft(patient: Chest, grid: Grid, texture: Field) -> Field:
     _lay(hu, inside("heart"), 78 + 0.12 * venous + 4 * fine)
     _lay(hu, inside("left_blood"), venous * (1 + 0.03 * wide))
     _lay(hu, inside("right_blood"), look.contrast_hu * (0.95 + 0.1 * wide + 0.06 * fine))
-    lung = look.lung_hu + 0.45 * (up("back") - 20) + 22 * fine + 14 * wide + 30 * texture
+    back = up("back")
+    lung = look.lung_hu + 0.45 * (back - 20) + 22 * fine + 14 * wide + 30 * texture
     lung += 90 * np.exp(-((up("fissures") / np.float32(0.7 * width)) ** 2))
+    airless = np.clip((back - DEEPEST_MM + look.collapse_mm) / 6 + 0.6 * fine + 0.5 * wide, 0, 1)
+    _lay(lung, airless * (look.collapse_mm > 0), 58 + 0.08 * look.contrast_hu)
     _lay(hu, inside("lungs"), lung)
     return hu
+
+
+def _table(patient: Chest, grid: Grid) -> Field:
+    """The couch under the back: two thin hollow sheets of carbon, and foam between them."""
+    inside = patient.fields["skin"] < 0
+    rows = np.flatnonzero(inside.any(axis=(0, 2)))
+    lowest = patient.coarse.start[1] + COARSE_MM * (rows[-1] if len(rows) else 0)
+    x, y = np.meshgrid(grid.along(2), grid.along(1))
+    depth = y - (lowest + 5 - 0.0011 * x * x)
+    sheet = np.clip(1.6 - np.abs(depth - 1.5), 0, 1) + np.clip(1.6 - np.abs(depth - 31), 0, 1)
+    foam = np.clip(depth, 0, 1) * np.clip(31 - depth, 0, 1)
+    within = np.clip(205 - np.abs(x), 0, 1)
+    return np.asarray(within * (620 * sheet + 60 * foam), np.float32)
 
 
 def _bony(patient: Chest, grid: Grid, hu: Field, texture: Field) -> None:
@@ -181,6 +201,7 @@ def _vessels(patient: Chest, grid: Grid, hu: Field) -> None:
     _lay(hu, _painted(grid, tubes.gullet), GULLET_HU)
     _lay(hu, _painted(grid, tubes.air_in_gullet), -700.0)
     _lay(hu, _painted(grid, tubes.azygos), 60.0)
+    _lay(hu, _painted(grid, tubes.lower_cava), 85.0)
     _lay(hu, _painted(grid, tubes.aorta.grown(1.3)), 60.0)
     _lay(hu, _painted(grid, tubes.aorta), 0.9 * venous)
     _lay(hu, _painted(grid, patient.veins.tubes()), venous)

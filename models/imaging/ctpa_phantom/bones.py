@@ -33,7 +33,7 @@ def _rib(number: int) -> tuple[Points, int]:
     """The left rib from its vertebra round to the front; at which place its bone ends."""
     top = FIRST_MM - VERTEBRA_MM * number
     fall = 22 + 5.5 * min(number, 8)
-    turns = np.linspace(-1.36, 1.36 if number < 7 else 0.9 - 0.2 * (number - 7), 34)
+    turns = np.linspace(-1.36, 1.36 if number < 7 else 0.9 - 0.2 * (number - 7), 26)
     z = top + 4 - fall * (0.5 + 0.5 * np.sin(turns * 0.95)) - 0.12 * fall
     a, b, middle = (
         np.interp(z, shapes.HEIGHTS, row) for row in (shapes.WIDTHS, shapes.DEPTHS, shapes.MIDDLES)
@@ -42,7 +42,7 @@ def _rib(number: int) -> tuple[Points, int]:
     far = (np.abs(cos) ** 2.35 + np.abs(sin) ** 2.35) ** (-1 / 2.35)
     round_ = np.column_stack([(a + 5.5) * cos * far, (b + 5.5) * sin * far + middle, z])
     head = np.array([[17.0, spine_y(top) + 2, top + 3], [24.0, spine_y(top) + 14, top + 5]])
-    return np.vstack([head, round_]), 28 if number < 7 else len(round_) + 1
+    return np.vstack([head, round_]), 22 if number < 7 else len(round_) + 1
 
 
 def spine_y(z: float) -> float:
@@ -54,13 +54,13 @@ def girdle() -> Tubes:
     """Shoulder blades and collar bones."""
     rows = []
     for side in (-1.0, 1.0):
-        for k in np.linspace(0, 1, 9):
+        for k in np.linspace(0, 1, 13):
             top, bottom = (
                 np.array([58 + 62 * k, 96 - 26 * k, 78 - 6 * k]),
                 np.array([96, 84, -42.0]),
             )
             points = top + np.linspace(0, 1, 5)[:, None] * (bottom - top)
-            rows.append(line(points * [side, 1, 1], np.full(5, 2.2)))
+            rows.append(line(points * [side, 1, 1], np.full(5, 2.6)))
         clavicle = np.array([(16, -62, 74), (44, -60, 86), (80, -30, 100), (112, 0, 112)])
         rows.append(line(clavicle * [side, 1, 1], np.array([7.0, 5, 5, 6])))
     return joined(*rows)
@@ -69,13 +69,13 @@ def girdle() -> Tubes:
 def breastbone() -> Tubes:
     """Manubrium and body, flat as they are."""
     rows = []
-    for x in (-12.0, -6.0, 0.0, 6.0, 12.0):
+    for x in np.linspace(-12, 12, 9):
         z = np.array([66.0, 44, 30, 0, -40, -66])
         front = np.interp(z, shapes.HEIGHTS, shapes.MIDDLES) - np.interp(
             z, shapes.HEIGHTS, shapes.DEPTHS
         )
         width = np.interp(z, (-66, -40, 30, 44), (0.7, 1.1, 1.0, 1.6))
-        rows.append(line(np.column_stack([x * width, front - 7, z]), np.full(len(z), 4.6)))
+        rows.append(line(np.column_stack([x * width, front - 7, z]), np.full(len(z), 4.8)))
     return joined(*rows)
 
 
@@ -121,8 +121,8 @@ def _vertebra(p: Points, hu: Field, texture: Field, width: float) -> Field:
     radius = 16.2 + 5.0 * phase * phase * 4 * 0.5
     dent = 4.0 * np.exp(-((x / 8) ** 2)) * (y > middle)
     away = np.hypot(x / 1.12, (y - middle) + dent) - radius
-    disc = _cover((0.36 - np.abs(phase)) * VERTEBRA_MM, width)
-    shell = np.maximum(away, (np.abs(phase) - 0.36) * VERTEBRA_MM)
+    disc = _cover((0.39 - np.abs(phase)) * VERTEBRA_MM, width)
+    shell = np.maximum(away, (np.abs(phase) - 0.39) * VERTEBRA_MM)
     bone = _cover(shell + 1.3, width) * (MARROW_HU - CORTEX_HU) + CORTEX_HU
     bone = bone + 45 * texture * (shell < -1.5)
     filled = (1 - disc) * bone + disc * DISC_HU

@@ -29,10 +29,10 @@ class Grid:
         origin = (x, y, z + first * self.spacing_mm[0])
         return Grid((last - first, *self.shape[1:]), self.spacing_mm, origin)
 
-    def along(self, axis: int, first: int = 0, last: int | None = None) -> NDArray[np.float64]:
+    def along(self, axis: int) -> NDArray[np.float64]:
         """Millimetres of the voxels' centres along array axis 0 = z, 1 = y, 2 = x."""
-        end = self.shape[axis] if last is None else last
-        return self.origin_mm[2 - axis] + np.arange(first, end) * self.spacing_mm[axis]
+
+        return self.origin_mm[2 - axis] + np.arange(self.shape[axis]) * self.spacing_mm[axis]
 
     @property
     def affine(self) -> NDArray[np.float64]:

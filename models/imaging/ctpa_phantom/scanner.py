@@ -15,6 +15,7 @@ Plane = NDArray[np.float32]  # [y, x], HU
 DENSE_HU = 350.0  # from which on matter hardens the beam
 RAYS = 9  # of a streak pattern
 CHAIN = 0.45  # of a slice's noise that comes from the one before
+CORNERS = 0.6  # Looks.corners from which on the field of view is a circle
 GRAIN_MM = 0.75  # standard deviation of the noise's blobs under a soft kernel
 
 
@@ -26,9 +27,13 @@ class Artefacts:
     moved_px: NDArray[np.float64]  # [z, 2] x, y
     streaks: NDArray[np.float64]  # [z, 3] x, y in voxels and strength in HU
     rays: NDArray[np.float64]  # [RAYS, 3] count, phase, drift
+    beating: NDArray[np.float64]  # [z] how far the heart moves, mm
+    heart: Plane  # how much of that is seen, 0 to 1
 
 
-def artefacts(rng: np.random.Generator, look: Looks, grid: Grid, cava: Tubes) -> Artefacts:
+def artefacts(
+    rng: np.random.Generator, look: Looks, grid: Grid, cava: Tubes, heart_mm: NDArray[np.float64]
+) -> Artefacts:
     """Bands displaced by a breath, and streaks off the superior vena cava."""
     count = grid.shape[0]
     shown, moved = np.arange(count), np.zeros((count, 2))
@@ -50,7 +55,10 @@ def artefacts(rng: np.random.Generator, look: Looks, grid: Grid, cava: Tubes) ->
     streaks[:, 2] = look.streaks_hu * within * waves
     rays = np.column_stack([rng.integers(3, 19, RAYS), rng.uniform(0, 6.28, RAYS),
                             rng.normal(0, 0.25, RAYS)])  # fmt: skip
-    return Artefacts(shown, moved, streaks, rays)
+    beating = look.heartbeat_mm * np.exp(-(((z - heart_mm[2]) / 38) ** 2))
+    x, y = np.meshgrid(grid.along(2), grid.along(1))
+    heart = np.exp(-(((np.hypot(x - heart_mm[0], y - heart_mm[1])) / 62) ** 4))
+    return Artefacts(shown, moved, streaks, rays, beating, np.asarray(heart, np.float32))
 
 
 def scanned(
@@ -60,16 +68,19 @@ def scanned(
     """The scan of a patient: HU, and the emboli where that scan shows them."""
     voxels, truth = np.empty_like(clean), np.empty_like(labels)
     grain = np.zeros(grid.shape[1:], np.float32)
-    noisy = _noise_map(look, grid)
+    noisy, unseen = _noise_map(look, grid), _unseen(look, grid)
     for k, source in enumerate(seen.shown.tolist()):
         plane, marks = clean[source].astype(np.float32), labels[source]
         if seen.moved_px[k].any():
             plane, marks = _moved(plane, marks, seen.moved_px[k])
+        if seen.beating[k] > 0.3:
+            plane = _beaten(plane, seen.heart, seen.beating[k] / grid.spacing_mm[2])
         plane = _hardened(look, grid, _blurred(look, grid, plane))
         if seen.streaks[k, 2] > 0:
             plane += _streaks(seen, k, grid)
         grain = CHAIN * grain + np.sqrt(1 - CHAIN**2) * _grain(rng, look, grid)
         plane += grain * noisy
+        plane[unseen] = AIR_HU
         voxels[k] = np.rint(np.clip(plane, AIR_HU, 3071))
         truth[k] = marks
     return voxels, truth
@@ -86,6 +97,22 @@ def _moved(
     one, other = (cv2.warpAffine(plane, way, size, **edge) for way in (there, half))
     shifted = cv2.warpAffine(marks, there, size, flags=cv2.INTER_NEAREST)
     return np.asarray(0.65 * one + 0.35 * other, np.float32), np.asarray(shifted, np.uint8)
+
+
+def _beaten(plane: Plane, heart: Plane, by_px: float) -> Plane:
+    """The heart seen in two places, as it moved while the tube went round."""
+    way = np.array([[1, 0, 0.8 * by_px], [0, 1, 0.6 * by_px]])
+    size = (plane.shape[1], plane.shape[0])
+    other = cv2.warpAffine(plane, way, size, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(plane + 0.45 * heart * (other - plane), np.float32)
+
+
+def _unseen(look: Looks, grid: Grid) -> NDArray[np.bool_]:
+    """The corners beyond the circle of view, in some scans."""
+    y, x = np.mgrid[0 : grid.shape[1], 0 : grid.shape[2]]
+    middle = (np.array(grid.shape[1:]) - 1) / 2
+    outside = np.hypot(y - middle[0], x - middle[1]) > max(grid.shape[1:]) / 2
+    return np.asarray(outside & (look.corners > CORNERS))
 
 
 def _blurred(look: Looks, grid: Grid, plane: Plane) -> Plane:

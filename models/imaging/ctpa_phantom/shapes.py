@@ -18,6 +18,7 @@ ARCH: tuple[Place, ...] = (
     (-8, -14, -46), (-16, -26, -20), (-18, -27, 8), (-12, -20, 28), (4, -4, 37), (20, 18, 36),
     (27, 36, 22), (28, 45, 0), (26, 48, -40), (20, 46, -90), (12, 42, -150), (6, 40, -240),
 )  # fmt: skip
+LOWER_CAVA: tuple[Place, ...] = ((-30, -4, -72), (-26, 6, -100), (-22, 16, -240))
 DOMES: tuple[tuple[float, float, float], ...] = ((-62, -4, -84), (66, -2, -94))  # x, y, top
 HEART: dict[str, tuple[Place, Place]] = {  # centre, half axes
     "right_atrium": ((-33, -14, -68), (20, 24, 30)),
@@ -32,20 +33,27 @@ WALLS = {"right_atrium": 2.5, "right_ventricle": 3.5, "outflow": 3.0, "left_atri
 
 def ellipsoid(p: Points, centre: Place, axes: Place) -> Distance:
     """Nearly the distance to an ellipsoid."""
-    q = (p - np.array(centre)) / np.array(axes)
-    far = np.sqrt((q * q).sum(axis=-1))
-    steep = np.sqrt(((q / np.array(axes)) ** 2).sum(axis=-1)) + 1e-9
-    return np.asarray(far * (far - 1) / steep)
+    inner = outer = 0.0
+    for k in range(3):
+        q = (p[..., k] - centre[k]) / axes[k]
+        inner, outer = inner + q * q, outer + (q / axes[k]) ** 2
+    far = np.sqrt(inner)
+    return np.asarray(far * (far - 1) / (np.sqrt(outer) + 1e-9))
 
 
 def capsules(p: Points, row: tuple[Place, ...], radius: float) -> Distance:
     """The distance to a bent tube."""
-    best = np.full(p.shape[:-1], np.inf)
+    x, y, z = (p[..., k] for k in range(3))
+    best: Distance = np.full(p.shape[:-1], np.inf, p.dtype)
     for a, b in pairwise(row):
-        start, way = np.array(a, float), np.array(b, float) - np.array(a, float)
-        t = np.clip((p - start) @ way / (way @ way), 0, 1)
-        best = np.minimum(best, np.linalg.norm(p - start - t[..., None] * way, axis=-1))
-    return np.asarray(best - radius)
+        ux, uy, uz = (b[k] - a[k] for k in range(3))
+        dx, dy, dz = x - a[0], y - a[1], z - a[2]
+        length2 = ux * ux + uy * uy + uz * uz
+        along = dx * ux + dy * uy + dz * uz
+        t = np.clip(along / length2, 0, 1)
+        apart = dx * dx + dy * dy + dz * dz - t * (2 * along - t * length2)
+        best = np.minimum(best, apart)
+    return np.asarray(np.sqrt(np.maximum(best, 0)) - radius)
 
 
 def union(*several: Distance, soft: float = 6.0) -> Distance:
@@ -64,7 +72,7 @@ def without(shape: Distance, *others: Distance, soft: float = 4.0) -> Distance:
 
 def _oval(x: Distance, y: Distance, a: Distance, b: Distance, power: float) -> Distance:
     """Nearly the distance to a superellipse of half axes a, b."""
-    u, v = np.abs(x / a) + 1e-6, np.abs(y / b) + 1e-6
+    u, v = np.maximum(np.abs(x / a), 1e-3), np.maximum(np.abs(y / b), 1e-3)
     inner = u**power + v**power
     far = inner ** (1 / power)
     slope = inner ** (1 / power - 1) * np.hypot(u ** (power - 1) / a, v ** (power - 1) / b)
@@ -89,14 +97,14 @@ def skin(p: Points, fat_mm: float) -> Distance:
 
 def muscle(p: Points, fat_mm: float) -> Distance:
     """The outside of ribs and muscles, under the fat."""
-    mirrored = np.concatenate([np.abs(p[..., :1]), p[..., 1:]], axis=-1)
+    both = mirrored(p)
     whole = union(
         cavity(p) - 13,
-        ellipsoid(mirrored, (66, -84, 34), (54, 16, 48)),
-        capsules(mirrored, ((26, 98, -240), (28, 100, 0), (22, 88, 130)), 20),
-        ellipsoid(mirrored, (128, 34, -20), (16, 52, 90)),
-        ellipsoid(mirrored, (96, 72, 34), (46, 26, 66)),
-        ellipsoid(mirrored, (100, 30, 92), (48, 44, 40)),
+        ellipsoid(both, (66, -84, 34), (54, 16, 48)),
+        capsules(both, ((26, 98, -240), (28, 100, 0), (22, 88, 130)), 20),
+        ellipsoid(both, (128, 34, -20), (16, 52, 90)),
+        ellipsoid(both, (96, 72, 34), (46, 26, 66)),
+        ellipsoid(both, (100, 30, 92), (48, 44, 40)),
         capsules(p, ((0, 40, 150), (0, 50, 80)), 52),
         soft=10,
     )
@@ -114,19 +122,26 @@ def chambers(p: Points, *names: str) -> Distance:
     return union(*(ellipsoid(p, *HEART[name]) for name in names), soft=5)
 
 
+def mirrored(p: Points) -> Points:
+    """Both sides on the left."""
+    return np.concatenate([np.abs(p[..., :1]), p[..., 1:]], axis=-1)
+
+
 def core(p: Points) -> Distance:
     """What stands between the lungs: spine, heart and its fat, great vessels, hila."""
     x, y, z = np.moveaxis(p, -1, 0)
     front = np.interp(y, (-95, -60, -20, 30, 60), (5, 20, 30, 24, 20))
     upper = np.maximum(np.abs(x) - front, np.abs(z - 70) - 95)
-    mirrored = np.concatenate([np.abs(p[..., :1]), p[..., 1:]], axis=-1)
+    both = mirrored(p)
     return union(
         capsules(p, ((0, 78, -240), (0, 74, 0), (0, 64, 140)), 27),
         heart(p) - 4,
+        ellipsoid(p, (4, -4, -76), (34, 48, 44)),
+        capsules(p, LOWER_CAVA, 13),
         upper,
         capsules(p, ARCH, 16),
         capsules(p, ((-32, -14, 110), (-31, -14, -40)), 12),
-        ellipsoid(mirrored, (38, 14, -24), (14, 14, 24)),
+        ellipsoid(both, (38, 14, -24), (14, 14, 24)),
         soft=8,
     )
 

@@ -26,7 +26,7 @@ class Style:
     tilt_deg: Range = (0.5, 2.5)
     lung_hu: Range = (-870.0, -790.0)
     exponent: Range = (2.05, 2.35)  # of Murray's law; radii^exponent are kept at a branching
-    endings: Range = (190.0, 250.0)  # of the arterial tree in a lung
+    endings: Range = (240.0, 310.0)  # of the arterial tree in a lung
     bend: Range = (0.05, 0.12)  # of branches, a share of their length
     trunk_mm: Range = (12.0, 15.5)  # radius of the pulmonary trunk
     clot_hu: Range = (35.0, 80.0)
@@ -37,6 +37,9 @@ class Style:
     hardening: Range = (0.02, 0.09)
     breaths: Range = (0.0, 2.6)  # bands of slices that breathing displaced
     heartbeat_mm: Range = (0.0, 2.0)
+    collapse_mm: Range = (-20.0, 16.0)  # of lung at the back without air; below 0 none
+    table: Range = (0.0, 1.0)  # a table in the picture from 0.3 on
+    corners: Range = (0.0, 1.0)  # beyond the circle of view nothing is known from 0.6 on
 
 
 USUAL = Style()
@@ -44,9 +47,9 @@ OTHER = Style(
     contrast_hu=(200.0, 500.0), venous=(0.15, 0.95), inflow=(1.1, 3.5), noise_hu=(18.0, 32.0),
     blur_mm=(0.35, 0.95), edge=(0.0, 0.9), field_mm=(300.0, 335.0), slice_mm=(1.6, 2.5),
     size=(0.88, 1.02), tilt_deg=(2.0, 5.0), lung_hu=(-890.0, -740.0), exponent=(2.3, 2.7),
-    endings=(130.0, 200.0), bend=(0.1, 0.2), clot_hu=(30.0, 90.0), swirls=(5.0, 14.0),
+    endings=(150.0, 220.0), bend=(0.1, 0.2), clot_hu=(30.0, 90.0), swirls=(5.0, 14.0),
     nodes=(8.0, 20.0), plugs=(2.0, 9.0), streaks_hu=(30.0, 100.0), hardening=(0.05, 0.14),
-    breaths=(1.0, 3.6), heartbeat_mm=(1.0, 3.0),
+    breaths=(1.0, 3.6), heartbeat_mm=(1.0, 3.0), collapse_mm=(-20.0, 34.0),
 )  # fmt: skip
 STYLES: dict[str, Style] = {"usual": USUAL, "other": OTHER}
 
@@ -79,6 +82,9 @@ class Looks:
     hardening: float
     breaths: float
     heartbeat_mm: float
+    collapse_mm: float
+    table: float
+    corners: float
 
 
 def looks(rng: np.random.Generator, style: Style) -> Looks:

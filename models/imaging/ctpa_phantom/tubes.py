@@ -48,12 +48,14 @@ def paint(cover: Field, grid: Grid, tubes: Tubes, *, soft: bool = False) -> None
     Thin tubes are looked at in several places of a voxel, all in at least two of a thick slice.
     A soft tube has no border: it fades as exp(-(distance / radius)^2).
     """
+    places: dict[tuple[int, int], NDArray[np.float64]] = {}
     for number, box in _boxes(grid, tubes, SOFT_REACH if soft else 1.0):
         radius = float(max(tubes.first_mm[number], tubes.last_mm[number]))
         times = _times(grid, radius, soft)
         axes = [
-            _fine(grid, axis, *box[axis], times[axis]) - tubes.starts[number][2 - axis]
-            for axis in range(3)
+            _fine(places, grid, axis, times[axis])[box[axis][0] * n : box[axis][1] * n]
+            - tubes.starts[number][2 - axis]
+            for axis, n in enumerate(times)
         ]
         width = grid.spacing_mm[2] / times[2]
         filled = _capsule(axes, tubes, number, None if soft else width)
@@ -87,11 +89,15 @@ def _times(grid: Grid, radius: float, soft: bool) -> tuple[int, int, int]:
     return max(1, min(4, round(plane * z / x))), plane, plane
 
 
-def _fine(grid: Grid, axis: int, low: int, high: int, times: int) -> NDArray[np.float64]:
-    """Millimetres of `times` places in each of the voxels low..high along an axis."""
-    within = (np.arange(times) + 0.5) / times - 0.5
-    centres = grid.along(axis, low, high)
-    return np.asarray((centres[:, None] + within * grid.spacing_mm[axis]).ravel())
+def _fine(
+    known: dict[tuple[int, int], NDArray[np.float64]], grid: Grid, axis: int, times: int
+) -> NDArray[np.float64]:
+    """Millimetres of `times` places in each of the voxels along an axis."""
+    if (axis, times) not in known:
+        within = (np.arange(times) + 0.5) / times - 0.5
+        places = grid.along(axis)[:, None] + within * grid.spacing_mm[axis]
+        known[axis, times] = places.ravel()
+    return known[axis, times]
 
 
 def _capsule(

@@ -89,6 +89,7 @@ class Vessels:
     owner: NDArray[np.int_]
     cuffs: Tubes
     cava: Tubes
+    lower_cava: Tubes
     aorta: Tubes
     azygos: Tubes
     gullet: Tubes
@@ -106,6 +107,7 @@ def vessels(rng: np.random.Generator, look: Looks) -> Vessels:
     return Vessels(
         arteries, veins, airways, owner, cuffs,
         cava=joined(_row(rng, CAVA, 9.0, 1.0), _row(rng, BRACHIOCEPHALIC, 6.5)),
+        lower_cava=_row(rng, shapes.LOWER_CAVA, 10.5, 1.0),
         aorta=joined(_row(rng, shapes.ARCH, 13.0, 1.0),
                      *(_row(rng, row, r) for row, r in zip(NECK_ARTERIES, (6, 4, 5), strict=True))),
         azygos=_row(rng, AZYGOS, 4.0), gullet=gullet,
