@@ -34,7 +34,8 @@ def embolism_picture(
     body = Upright.of(volume)
     emboli = dict(enumerate(finding.emboli, start=1))
     number = _default(body, emboli) if slice is None else slice
-    right = [_overview(body, emboli, number)]
+    overview, seen = _overview(body, emboli, number)
+    right = [overview]
     if emboli:
         right.append(aligned.gallery(volume, emboli, OVERVIEW_ROOM[0]))
     image = planes.beside(_section(body, emboli, number), planes.stacked(right))
@@ -42,7 +43,7 @@ def embolism_picture(
     words = [
         *_rest_words(finding),
         *_point_words(finding, labels, point),
-        *_caption(body, emboli, number),
+        *_caption(body, emboli, number, seen),
     ]
     return look.stacked(
         image,
@@ -73,13 +74,13 @@ def _section(body: Upright, emboli: Emboli, number: int) -> Image.Image:
     return image
 
 
-def _overview(body: Upright, emboli: Emboli, number: int) -> Image.Image:
-    plane = planes.overview(body, planes.MIP, OVERVIEW_ROOM)
+def _overview(body: Upright, emboli: Emboli, number: int) -> tuple[Image.Image, str]:
+    plane, words = planes.overview(body, OVERVIEW_ROOM)
     image = plane.shown.image
     planes.line_of_slice(image, plane, body, number)
     _circled(image, plane, body, emboli, set(), scores=False)
     planes.sides(image, plane)
-    return image
+    return image, words
 
 
 def _circled(
@@ -127,11 +128,11 @@ def _verdict(finding: EmbolismFinding, labels: Labels, point: OperatingPoint | N
     return f"{name} found" if count == 1 else f"{name}: {count} found"
 
 
-def _caption(body: Upright, emboli: Emboli, number: int) -> list[str]:
+def _caption(body: Upright, emboli: Emboli, number: int, seen: str) -> list[str]:
     return [
         f"left: {body.words(number)}, window {planes.CTPA}; solid circle: on this slice, dashed: "
         f"at most {NEAR_MM:g} mm from it",
-        f"right: coronal maximum intensity projection of the whole volume, window {planes.MIP}",
+        f"right: {seen}",
         *([aligned.CAPTION] if emboli else []),
     ]
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from models.pictures import look
+from models.pictures.front import seen_from_front
 from models.pictures.marks import SKY, Colour, Where
 from models.volume import Points, Volume, upright
 
@@ -52,7 +53,7 @@ class Window:
 
 
 CTPA = Window(-250, 450)
-MIP = Window(-100, 700)  # wider: a maximum is bright nearly everywhere
+MIP = Window(-100, 700)  # wider: a maximum with bones is bright nearly everywhere
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,13 @@ def section(body: Upright, number: int, window: Window, room: Size) -> Plane:
     return _plane(body.turned, flat, body.axis, window, room)
 
 
-def overview(body: Upright, window: Window, room: Size) -> Plane:
-    """The brightest voxel from front to back: the whole volume seen from the front."""
-    return _plane(body.turned, body.turned.voxels.max(axis=1), 1, window, room)
+def overview(body: Upright, room: Size) -> tuple[Plane, str]:
+    """The brightest voxel from front to back, of a chest without its bones; and a caption."""
+    seen, boneless = seen_from_front(body.turned)
+    window = CTPA if boneless else MIP
+    of = "the lungs and what is between them, without bones" if boneless else "the whole volume"
+    words = f"coronal maximum intensity projection of {of}, window {window}"
+    return _plane(body.turned, seen, 1, window, room), words
 
 
 def _plane(turned: Volume, flat: NDArray[np.int16], axis: int, window: Window, room: Size) -> Plane:

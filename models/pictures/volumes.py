@@ -28,14 +28,14 @@ def volume_preview(case: Case, labels: Labels | None = None, number: int | None 
     body = Upright.of(case.volume)
     shown = _default(case, body) if number is None else number
     section = planes.section(body, shown, planes.CTPA, SLICE_ROOM)
-    overview = planes.overview(body, planes.MIP, OVERVIEW_ROOM)
+    overview, seen = planes.overview(body, OVERVIEW_ROOM)
     cut, projected = _truth(case, body, shown)
     left, right = _drawn(section, cut), _drawn(overview, projected, (body, shown))
     image = planes.beside(left, right)
     words = [
         *_slices(case),
         f"left: {body.words(shown)}, window {planes.CTPA}",
-        f"right: coronal maximum intensity projection of the whole volume, window {planes.MIP}",
+        f"right: {seen}",
     ]
     width = max(image.width, look.PANEL_MIN)
     return look.stacked(

@@ -37,7 +37,7 @@ def test_a_bright_voxel_is_drawn_where_its_plane_says(volume: Volume) -> None:
     body = Upright.of(Volume(voxels, volume.affine))
     for plane in (
         planes.section(body, place[0], planes.CTPA, ROOM),
-        planes.overview(body, planes.MIP, ROOM),
+        planes.overview(body, ROOM)[0],
     ):
         grey = drawn(plane.shown.image)
         y, x = np.nonzero(grey == grey.max())
@@ -54,7 +54,7 @@ def test_millimetres_are_square_whatever_the_voxels_are() -> None:
     body = Upright.of(Volume(voxels, affine))
     for plane in (
         planes.section(body, 20, planes.CTPA, ROOM),
-        planes.overview(body, planes.MIP, ROOM),
+        planes.overview(body, ROOM)[0],
     ):
         rows, columns = np.nonzero(drawn(plane.shown.image) > 127)
         high, wide = np.ptp(rows) + 1, np.ptp(columns) + 1
@@ -113,7 +113,7 @@ def test_the_bar_is_as_long_as_it_says() -> None:
 def test_the_line_of_a_slice_lies_where_it_is_seen_from_the_front(written: list[str]) -> None:
     for (volume, things), across in ((chest(), True), (lying(), False)):
         body = Upright.of(volume)
-        plane = planes.overview(body, planes.MIP, ROOM)
+        plane, _ = planes.overview(body, ROOM)
         blank = Image.new("RGB", plane.shown.image.size)
         number = int(np.argwhere(things == 1)[:, 0].mean())
         planes.line_of_slice(blank, plane, body, number)
@@ -130,7 +130,7 @@ def test_a_front_view_of_coronal_slices_has_no_line(written: list[str]) -> None:
     ))  # fmt: skip
     body = Upright.of(volume)
     assert body.words(3).startswith("coronal slice 3 of 0 to 9, LPS y = 6.0 mm")
-    planes.line_of_slice(Image.new("RGB", ROOM), planes.overview(body, planes.MIP, ROOM), body, 3)
+    planes.line_of_slice(Image.new("RGB", ROOM), planes.overview(body, ROOM)[0], body, 3)
     assert written == []
 
 
@@ -139,7 +139,7 @@ def test_a_volume_of_any_size_is_drawn(shape: tuple[int, int, int]) -> None:
     body = Upright.of(Volume(np.zeros(shape, np.int16), np.eye(4)))
     for plane in (
         planes.section(body, 0, planes.CTPA, ROOM),
-        planes.overview(body, planes.MIP, ROOM),
+        planes.overview(body, ROOM)[0],
     ):
         planes.sides(plane.shown.image, plane)
         short, long = sorted(plane.shown.image.size)
