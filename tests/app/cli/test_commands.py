@@ -288,6 +288,55 @@ def test_a_ctrl_c_stops_the_work_and_not_only_the_waiting(tmp_path: Path) -> Non
     assert service.asked[-1][:2] == ("POST", "/v1/predictions/prd_1/cancel")
 
 
+VOLUME = {
+    "prediction_id": "prd_1", "id": "prd_1", "state": "succeeded", "task": "pulmonary_embolism",
+    "model": {"id": "mdl_1", "arm": "depth:2"}, "intended_use": "research use only",
+    "input": {"kind": "dicom", "shape": [20, 32, 40], "slices": 20}, "warnings": [],
+    "finding": {"present": False, "score": 0.1, "emboli": []},
+}  # fmt: skip
+
+
+def test_a_folder_of_dicom_files_is_sent_as_one_zip_with_the_series_that_is_meant(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "patient"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "1").write_bytes(b"DICM")
+    scoring = {**RUNNING, "progress": {"stage": "scoring", "done": 64, "total": None}}
+    service = Film(
+        QUEUED, scoring, VOLUME, predictions_pulmonary_embolism=QUEUED,
+        **{"predictions_prd_1_overview.png": b"\x89PNG"},
+    )  # fmt: skip
+    said = run(
+        service, "predict", "pulmonary_embolism", str(folder), "--series-uid", "1.2.3",
+        "--picture", str(tmp_path / "o.png"), "--slice", "7",
+    )  # fmt: skip
+    assert "prd_1 by mdl_1" in said
+    form = service.asked[0][2]
+    assert b'name="series_uid"\r\n\r\n1.2.3' in form
+    assert b'filename="patient.zip"' in form
+    assert b"PK\x03\x04" in form
+    assert b"deep/1" in form
+    assert (tmp_path / "o.png").read_bytes() == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("envelope", "slice_", "name"),
+    [(VOLUME, None, "overview.png"), (VOLUME, 0, "overview.png?slice=0"),
+     (VIDEO, None, "timeline.png"), (FINDING, None, None)],
+)  # fmt: skip
+def test_the_picture_that_is_kept_is_that_of_its_kind(
+    envelope: Any, slice_: int | None, name: str | None
+) -> None:
+    assert predict._kept_picture(envelope, slice_) == name
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    api = Api.connect("http://layertune", "lt_test", httpx.MockTransport(Service()))
+    with pytest.raises(CliError, match=r"gone\.zip does not exist"):
+        predict.ask(api, "pulmonary_embolism", tmp_path / "gone.zip", {})
+
+
 @pytest.mark.parametrize(
     ("ended", "says"),
     [({"state": "failed", "failure": {"detail": "no moving pictures"}}, "no moving pictures"),
