@@ -18,7 +18,8 @@ from models.volume import VolumeError
 Floats = NDArray[np.float64]
 
 SAME_PLACE_MM = 0.01
-EVEN_WITHIN = 0.1  # of the gap: headers round positions, some to a tenth of a millimetre
+EVEN_WITHIN, EVEN_WITHIN_MAX = 0.1, 0.2  # of the gap
+ROUNDED_MM = 0.1  # some headers round positions to a tenth; both ends of a series may be
 GAP_RATIO_MAX = 5.0  # times the usual gap: more is a hole, not a missing slice
 GAP_MAX_MM = 20.0
 COARSE_MM = 3.0
@@ -176,7 +177,8 @@ def _places(along: Floats) -> tuple[Floats, list[tuple[str, str]]]:
         )
     for whole in (np.arange(len(along)), np.concatenate([[0], np.cumsum(_multiples(gaps, usual))])):
         step = along[-1] / whole[-1]
-        if np.abs(along - whole * step).max() <= EVEN_WITHIN * step:
+        allowed = min(max(EVEN_WITHIN * step, ROUNDED_MM), EVEN_WITHIN_MAX * step)
+        if np.abs(along - whole * step).max() <= allowed:
             return whole.astype(np.float64), _said_of_even(whole, step, gaps)
     remark = (
         "uneven_slices",
