@@ -103,6 +103,14 @@ class Upright:
         """A voxel (z, y, x) of the given volume in the turned one."""
         return self.turned.to_voxel(self.given.to_mm(voxel))
 
+    def laid(self, part: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A box of the given volume's grid [z, y, x], its axes laid as those of the turned one."""
+        steps = self.place(np.vstack([np.zeros(3), np.eye(3)]))
+        moved = np.round(steps[1:] - steps[0]).astype(int)  # [given axis, turned axis], -1 0 1
+        axes = np.abs(moved).argmax(axis=0)
+        flipped = tuple(k for k, axis in enumerate(axes) if moved[axis, k] < 0)
+        return np.asarray(np.flip(part.transpose(axes), flipped))
+
     def index(self, number: int) -> int:
         """Where in the turned volume, along `axis`, slice `number` of the given one lies."""
         if not 0 <= number < self.count:

@@ -1,8 +1,10 @@
 """The picture of a volume's case: a slice and the whole from the front, its truth drawn in."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
@@ -11,12 +13,12 @@ from models.findings import Labels
 from models.pictures import look, marks, planes
 from models.pictures.marks import Where
 from models.pictures.planes import Plane, Upright
-from models.volume import LabelVoxels, upright_labels
 
 SLICE_ROOM, OVERVIEW_ROOM = (640, 640), (460, 640)
 LISTED = 12  # things whose slices are told
 
-Boxes = Mapping[int, tuple[slice, slice, slice]]  # by label, along z, y, x
+Things = Mapping[int, "_Thing"]  # by label
+Regions = Mapping[int, Where]
 
 
 def volume_preview(case: Case, labels: Labels | None = None, number: int | None = None) -> bytes:
@@ -25,15 +27,15 @@ def volume_preview(case: Case, labels: Labels | None = None, number: int | None 
     """
     if case.volume is None:
         raise ValueError(f"case {case.case_id} is no volume")
-    body = Upright.of(case.volume)
-    shown = _default(case, body) if number is None else number
+    body, truth = Upright.of(case.volume), _truth(case)
+    shown = _default(body, truth) if number is None else number
     section = planes.section(body, shown, planes.CTPA, SLICE_ROOM)
     overview, seen = planes.overview(body, OVERVIEW_ROOM)
-    cut, projected = _truth(case, body, shown)
+    cut, projected = _in_slice(body, truth, shown), _from_front(body, truth)
     left, right = _drawn(section, cut), _drawn(overview, projected, (body, shown))
     image = planes.beside(left, right)
     words = [
-        *_slices(case),
+        *_slices(truth),
         f"left: {body.words(shown)}, window {planes.CTPA}",
         f"right: {seen}",
     ]
@@ -41,45 +43,63 @@ def volume_preview(case: Case, labels: Labels | None = None, number: int | None 
     return look.stacked(
         image,
         [
-            look.title(_title(case, labels, len(cut))),
+            look.title(_title(case, truth, labels, len(cut))),
             *(line for text in words for line in look.notes(text, width)),
         ],
     )
 
 
-def _default(case: Case, body: Upright) -> int:
-    if case.things is None or not case.things.any():
-        return body.count // 2
-    return int(np.count_nonzero(case.things, axis=(1, 2)).argmax())
+@dataclass(frozen=True)
+class _Thing:
+    """A thing in the given volume: its box (z, y, x), and which of the box's voxels are its own."""
+
+    box: tuple[slice, slice, slice]
+    inside: NDArray[np.bool_]
 
 
-def _boxes(things: LabelVoxels) -> Boxes:
-    found = ndimage.find_objects(things)
-    return {label: box for label, box in enumerate(found, start=1) if box is not None}
-
-
-def _truth(
-    case: Case, body: Upright, number: int
-) -> tuple[Mapping[int, Where], Mapping[int, Where]]:
-    """Each thing's region in the slice, if it has any there, and as seen from the front; planes
-    of the upright volume.
-    """
+def _truth(case: Case) -> Things:
+    """By label. What is done with the whole volume is done once: it may have 150 million voxels."""
     if case.things is None:
-        return {}, {}
-    things = upright_labels(body.given, case.things)
-    flat = np.take(things, body.index(number), axis=body.axis)
-    cut = {int(label): flat == label for label in np.unique(flat) if label}
-    shape = things.shape[0], things.shape[2]
-    projected = {}
-    for label, box in _boxes(things).items():
-        projected[label] = np.zeros(shape, dtype=bool)
-        projected[label][box[0], box[2]] = (things[box] == label).any(axis=1)
-    return cut, projected
+        return {}
+    found = enumerate(ndimage.find_objects(case.things), start=1)
+    return {k: _Thing(box, case.things[box] == k) for k, box in found if box is not None}
 
 
-def _drawn(
-    plane: Plane, regions: Mapping[int, Where], line: tuple[Upright, int] | None = None
-) -> Image.Image:
+def _default(body: Upright, truth: Things) -> int:
+    if not truth:
+        return body.count // 2
+    counts = np.zeros(body.count, dtype=np.int64)
+    for thing in truth.values():
+        counts[thing.box[0]] += thing.inside.sum(axis=(1, 2))
+    return int(counts.argmax())
+
+
+def _in_slice(body: Upright, truth: Things, number: int) -> Regions:
+    """Each thing's region in the slice, if it has any there; a plane of the upright volume."""
+    found = {}
+    for label, thing in truth.items():
+        z = thing.box[0]
+        if z.start <= number < z.stop and thing.inside[number - z.start].any():
+            flat = np.zeros((1, *body.given.voxels.shape[1:]), dtype=bool)
+            flat[0][thing.box[1:]] = thing.inside[number - z.start]
+            found[label] = np.asarray(body.laid(flat).any(axis=body.axis))
+    return found
+
+
+def _from_front(body: Upright, truth: Things) -> Regions:
+    """Each thing as seen from the front; a plane [z, x] of the upright volume."""
+    shape = body.turned.voxels.shape
+    found = {}
+    for label, thing in truth.items():
+        ends = [[side.start, side.stop - 1] for side in thing.box]
+        low, high = np.sort(np.round(body.place(np.transpose(ends))).astype(int), axis=0)
+        found[label] = np.zeros((shape[0], shape[2]), dtype=bool)
+        window = found[label][low[0] : high[0] + 1, low[2] : high[2] + 1]
+        window[...] = body.laid(thing.inside).any(axis=1)
+    return found
+
+
+def _drawn(plane: Plane, regions: Regions, line: tuple[Upright, int] | None = None) -> Image.Image:
     """The plane with outline and number of each region, and where another slice lies in it."""
     pixels = np.array(plane.shown.image)
     sized = {label: marks.region(plane.laid(flat), plane.shown) for label, flat in regions.items()}
@@ -94,22 +114,19 @@ def _drawn(
     return image
 
 
-def _title(case: Case, labels: Labels | None, here: int) -> str:
+def _title(case: Case, truth: Things, labels: Labels | None, here: int) -> str:
     """How many things there are, and how many of them on the slice."""
     if case.things is None:
         return "no truth given"
     name = "thing" if labels is None else look.plain(labels.positive or labels.names[-1])
-    count = len(np.unique(case.things)) - int((case.things == 0).any())
-    if count == 0:
+    if not truth:
         return f"no {name} in this volume"
-    return f"{name}: {count} in this volume, {here or 'none'} on this slice"
+    return f"{name}: {len(truth)} in this volume, {here or 'none'} on this slice"
 
 
-def _slices(case: Case) -> list[str]:
+def _slices(truth: Things) -> list[str]:
     """Which slices to ask for."""
-    if case.things is None:
-        return []
-    found = [(label, box[0]) for label, box in _boxes(case.things).items()]
-    told = [f"{label}: {z.start} to {z.stop - 1}" for label, z in found[:LISTED]]
-    more = [f"and {len(found) - LISTED} more"] if len(found) > LISTED else []
+    told = [f"{k}: {z.start} to {z.stop - 1}" for k, z in
+            ((label, thing.box[0]) for label, thing in list(truth.items())[:LISTED])]  # fmt: skip
+    more = [f"and {len(truth) - LISTED} more"] if len(truth) > LISTED else []
     return ["slices of each: " + "; ".join([*told, *more])] if told else []

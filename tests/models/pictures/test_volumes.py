@@ -51,6 +51,21 @@ def test_an_outline_lies_around_its_embolus() -> None:
     assert rows.mean() == pytest.approx((y + 0.5) * 4.0 * scale, abs=4)
 
 
+def test_the_same_chest_has_the_same_front_however_it_lies() -> None:
+    volume, things = lying()
+    number = int(np.nonzero(things == 1)[0].mean())
+    image = opened(volume_preview(replace(CASE, volume=volume, things=things), LABELS, number))
+    other = opened(volume_preview(CASE, LABELS, most(THINGS)))
+    right, same = (np.array(one.crop((652, 0, one.width, 300))) for one in (image, other))
+    assert (right == same).mean() > 0.98  # all but the line of the slice
+    left = image.crop((0, 0, 640, 640 * 30 * 5 // (66 * 4)))
+    rows, columns = np.nonzero((np.array(left) == MASK_COLOURS[0]).all(axis=2))
+    z, y = np.argwhere((THINGS == 1)[:, :, 79 - number]).mean(axis=0)
+    scale = 640 / (66 * 4.0)
+    assert columns.mean() == pytest.approx((y + 0.5) * 4.0 * scale, abs=4)
+    assert rows.mean() == pytest.approx((29 - z + 0.5) * 5.0 * scale, abs=4)
+
+
 def test_the_slices_of_each_are_told(written: list[str]) -> None:
     volume_preview(CASE, LABELS, 0)
     rows = [np.nonzero(k == THINGS)[0] for k in (1, 2)]
