@@ -12,6 +12,7 @@ from models.imaging.volumes.stacking import usual_gap
 from models.volume import LabelVoxels, VolumeError
 
 Floats = NDArray[np.float64]
+SLICES_MAX = 20_000
 _ON_GRID = 0.25  # of the gap: nearer frames are on it
 
 
@@ -19,8 +20,8 @@ _ON_GRID = 0.25  # of the gap: nearer frames are on it
 class Frames:
     """The grid of `count` slices that frames lie on, and which of its slices each frame fills.
 
-    Where frames lie on multiples of one gap each fills its own slice; where they do not, a slice
-    takes the nearest frame within one gap. `affine` as of a Volume.
+    A frame fills its own slice, and those without a frame that it is the nearest to, as far as
+    it reaches. `affine` as of a Volume.
     """
 
     slices: tuple[tuple[int, ...], ...]
@@ -29,19 +30,24 @@ class Frames:
 
 
 def arranged(
-    points: Floats, directions: tuple[Floats, Floats, Floats], pixel_mm: Sequence[float], gap: float
+    points: Floats,
+    directions: tuple[Floats, Floats, Floats],
+    pixel_mm: Sequence[float],
+    gap: float,
+    reach: float,
 ) -> Frames:
     """Of frames at `points` [n, 3] (LPS mm of their first pixel).
 
     `directions` are along a row, along a column, and the normal. `gap` bounds that of the grid
-    (frames may be missing) and stands for it where all frames lie at one place.
+    (frames may be missing) and stands for it where all frames lie at one place; `reach` is how
+    many gaps a frame reaches beyond its own slice.
     """
     across, down, normal = directions
     along = points @ normal
     order = np.argsort(along, kind="stable")
     first, last = points[order[0]], points[order[-1]]
     heights, which = np.unique(np.round(along - along.min(), 2), return_inverse=True)
-    taken, unit = _taken(heights, gap)
+    taken, unit = _taken(heights, gap, reach)
     step = (last - first) * (unit / heights[-1]) if len(heights) > 1 else normal * unit
     affine = np.eye(4)
     affine[:3] = np.stack([across * pixel_mm[1], down * pixel_mm[0], step, first], axis=1)
@@ -49,22 +55,29 @@ def arranged(
     return Frames(tuple(taken[place] for place in which), count, affine)
 
 
-def _taken(heights: Floats, gap: float) -> tuple[list[tuple[int, ...]], float]:
+def _taken(heights: Floats, gap: float, reach: float) -> tuple[list[tuple[int, ...]], float]:
     """Which slices the frames at each of the ascending heights fill, and the gap of slices."""
     if len(heights) == 1:
         return [(0,)], gap
-    gaps = np.diff(heights)
     unit = min(gap, usual_gap(heights))
-    whole = np.concatenate([[0], np.cumsum(np.maximum(np.rint(gaps / unit), 1))])
+    if heights[-1] > SLICES_MAX * unit:
+        raise VolumeError(
+            "too_large",
+            f"slices of the mask lie {unit:.2f} mm apart over {heights[-1]:.0f} mm; at most "
+            f"{SLICES_MAX:,} are read",
+        )
+    whole = np.concatenate([[0], np.cumsum(np.maximum(np.rint(np.diff(heights) / unit), 1))])
     even = float(heights[-1] / whole[-1])
     if np.abs(heights - whole * even).max() <= _ON_GRID * even:
-        return [(int(z),) for z in whole], even
-    filled_by: list[list[int]] = [[] for _ in heights]
-    for z in range(int(heights[-1] / unit + 1e-6) + 1):
-        distance = np.abs(heights - z * unit)
-        if distance.min() <= unit:
-            filled_by[int(distance.argmin())].append(z)
-    return [tuple(slices) for slices in filled_by], unit
+        unit, places = even, whole
+    else:  # on no grid: a slice between two frames belongs to the nearer one
+        places, reach = heights / unit, max(reach, 1.0)
+    fills: list[list[int]] = [[] for _ in heights]
+    for z in range(int(places[-1] + 1e-6) + 1):
+        distance = np.abs(places - z)
+        if distance.min() <= reach + 1e-6:
+            fills[int(distance.argmin())].append(z)
+    return [tuple(slices) for slices in fills], unit
 
 
 def filled(

@@ -78,7 +78,9 @@ def _from_series(planes: Sequence[Plane], read: Read) -> LabelGrid:
         )
     points = np.array([plane.position for plane in planes])
     directions = right_angled(first.orientation, first.name)
-    lattice = arranged(points, directions, first.spacing_mm, np.inf if len(planes) > 1 else 1.0)
+    gap = np.inf if len(planes) > 1 else 1.0
+    # The series is whole: where one slice is missing its neighbours speak for it.
+    lattice = arranged(points, directions, first.spacing_mm, gap, reach=np.inf)
     numbering = Numbering()
     pictures = _pictures(planes, read, numbering)
     made = filled(lattice, (first.rows, first.columns), pictures, sparse=len(planes) == 1)

@@ -24,6 +24,7 @@ LIMITS = Limits(
 _ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _PACKED = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # gzip, zstd: of a tar, or of one NIfTI file
 _START = 2**16  # bytes by which a kind is told
+_BLOCK = 512  # of them by which a tar is
 _TRUTH = ("mask", "seg", "label", "emboli")  # in the name of a NIfTI file: no image
 
 
@@ -46,7 +47,9 @@ def open_volume(
     with _on_disk(source) as path:
         with path.open("rb") as file:
             start = file.read(_START)
-        if not looks_like_nifti(start) and (start.startswith(_ZIP + _PACKED) or is_tar(start)):
+        if not looks_like_nifti(start) and (
+            start.startswith(_ZIP + _PACKED) or is_tar(start[:_BLOCK])
+        ):
             return _from_archive(path, series_uid, tell, limits)
         if (size := path.stat().st_size) > limits.member_max_bytes:
             raise VolumeError(

@@ -49,10 +49,18 @@ def read_segmentation(data: bytes, name: str, volume: Volume) -> LabelGrid:
     size = (int(number(found, "Rows") or 0), int(number(found, "Columns") or 0))
     orientation, pixel, gap = _grid(found, size, volume, name)
     points = np.array([frame.position for frame in frames])
-    lattice = arranged(points, right_angled(orientation, name), pixel, gap)
+    lattice = arranged(points, right_angled(orientation, name), pixel, gap, _reach(volume))
     numbering = Numbering()
     made = filled(lattice, size, _pictures(found, frames, size, name, numbering), sparse=True)
     return LabelGrid(numbering.settled(made.labels), made.affine, sparse=True)
+
+
+def _reach(volume: Volume) -> float:
+    """In gaps. A slice without a frame is unmarked, unless slices of the volume itself were
+    missing: nobody could draw on these.
+    """
+    bridged = {"missing_slices", "uneven_slices"}
+    return 1.0 if any(code in bridged for code, _ in volume.notes) else 0.0
 
 
 def _frames(found: FileDataset, name: str, volume: Volume) -> list[_Frame]:
