@@ -76,7 +76,7 @@ class VolumeArrivals:
             at_fault = masks if error.code == "several_masks" else item.series["volume"]
             return self._left_out(item, error, at_fault)
         try:
-            labels = read_mask(made.volume, made.mask, read)
+            labels = read_mask(made.volume, made.mask, read, alive)
         except VolumeError as error:
             return self._left_out(item, error, made.mask)
         self._keep(item, made, labels, alive)
@@ -88,6 +88,7 @@ class VolumeArrivals:
     def _keep(
         self, item: Item, made: Chosen, labels: LabelVoxels, alive: Callable[[], None]
     ) -> None:
+        alive()
         number = f"{len(self.taken) + 1:06d}"
         roles = {"volume": f"volumes/{number}.vol", "emboli": f"emboli/{number}.vol"}
         self._pack.add(roles["volume"], pack_volume(made.volume))

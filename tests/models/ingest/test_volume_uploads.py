@@ -4,15 +4,22 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
 
+from app.cli.zipping import FolderStream
+from models.__main__ import pack_of
 from models.discovery import tasks
+from models.door.volumes import arrivals, choice
+from models.door.volumes.choice import Chosen, Read
 from models.imaging.volumes.stored import unpack_labels, unpack_volume
 from models.ingest import RejectedError, ingest
+from models.layout import Item
 from models.pack import Pack
 from models.task import Task
+from models.volume import Volume
 from tests.models.ingest.scans import (
     OTHER,
     SHAPE,
@@ -134,6 +141,30 @@ def test_every_file_read_is_ticked(tmp_path: Path) -> None:
     reading = [told for told in found.ticks if told[0] == "reading"]
     assert len(reading) > 5 * 2 * SHAPE[0]
     assert {told[2] for told in reading} >= {5} and "comparing" in {told[0] for told in found.ticks}
+
+
+def test_one_volume_at_a_time_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[ref[Volume]] = []
+
+    def watched(item: Item, read: Read) -> Chosen:
+        assert all(volume() is None for volume in seen), "the volume before is still held"
+        made = choice.chosen(item, read)
+        seen.append(ref(made.volume))
+        return made
+
+    monkeypatch.setattr(arrivals, "chosen", watched)
+    wrong = {"p01/mask.nii.gz": nifti(emboli(1), start_mm=90.0)}  # its volume is read in vain
+    assert Taken(tmp_path, patients(5) | wrong).manifest.counts["cases"] == 4
+    assert len(seen) == 5
+
+
+def test_a_folder_goes_in_as_both_commands_pack_it(tmp_path: Path) -> None:
+    files = patients(5)
+    for name, data in files.items():
+        written(tmp_path / "data" / name.rpartition("/")[0], data, name.rpartition("/")[2])
+    sent = FolderStream(tmp_path / "data", lambda _: None).read()
+    with Pack.open(pack_of(tmp_path / "data", EMBOLISM.name, tmp_path / "out")) as packed_here:
+        assert packed_here.manifest == Taken(tmp_path / "sent", files, archive=sent).manifest
 
 
 def test_positives_and_negatives_are_spread_over_the_parts(tmp_path: Path) -> None:
