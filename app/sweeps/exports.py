@@ -17,8 +17,10 @@ from models.task import Task
 def plot(sweep: schemas.Sweep, kind: Literal["svg", "png"]) -> bytes:
     """The headline against depth, of a sweep as clients see it; finished or not."""
     runs = [run.model_dump() for run in sweep.runs]
-    headline = discovery.tasks()[sweep.task].headline
-    return pictures.sweep_plot(runs, sweep.recommendation, headline, kind)
+    task = discovery.tasks()[sweep.task]
+    return pictures.sweep_plot(
+        runs, sweep.recommendation, task.headline, kind, volumes=task.volumes
+    )
 
 
 def parts(run: Run, files: Files) -> list[tuple[str, list[Measure], Labels]]:
