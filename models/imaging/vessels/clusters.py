@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
+from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.scene import Scene
 from models.imaging.vessels.toboggan import Index, toboggan
 
@@ -48,7 +48,7 @@ def _height(scene: Scene) -> NDArray[np.float32]:
     sigma = SMOOTH_MM / scene.grid.step_mm
     dark = np.clip(scene.dark, 0.0, 1.1)
     dark[~(scene.tissue & scene.region)] = 0.0
-    smooth = ndimage.gaussian_filter(dark, sigma)
+    smooth = blurred(dark, sigma)
     height = smooth * scene.around
     height[(dark < LEAST_DARK) | scene.lumen] = 0.0
     return np.asarray(height, dtype=np.float32)

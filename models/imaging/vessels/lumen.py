@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
+from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.grid import Hu, Mask
 
 AERATED_HU = (-980.0, -600.0)  # lung between its vessels
@@ -15,7 +16,7 @@ WALL_HU = -320.0  # between lung and tissue, bright or not
 SEEN_HU = 120.0  # no tissue without contrast has as much, bone excepted
 LEAST_SHARE = 0.04  # of the vessels' cores in the lungs, or nobody was given contrast
 LEAST_CORES = 60  # voxels that say how bright the lumen is
-BRIGHTNESS = 70.0  # per cent of the cores are darker: arteries, where veins have less
+BRIGHTNESS = 85.0  # per cent of the cores are darker: arteries, where veins have less
 BRIGHT_DARKNESS = 0.45  # lumen is less dark than that
 LEAST_LUMEN = 20  # voxels in one piece
 
@@ -73,7 +74,7 @@ def darkness(seen: Hu, tissue: Mask, contrast: Contrast, blur: NDArray[np.float6
     lumen, a voxel would have the lung's HU and as much more as there is tissue around it: a thin
     vessel looks dark, and is not.
     """
-    share = ndimage.gaussian_filter(tissue.astype(np.float32), blur)
+    share = blurred(tissue.astype(np.float32), blur)
     expected = contrast.lung_hu + (contrast.lumen_hu - contrast.lung_hu) * share
     span = np.maximum(share, 0.35) * (contrast.lumen_hu - CLOT_HU)
     return np.asarray(np.where(share > 0.3, (expected - seen) / span, 0.0), dtype=np.float32)

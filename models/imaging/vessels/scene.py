@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
+from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.grid import BoxMm, Grid, Hu, Mask, regrid
 from models.imaging.vessels.lumen import (
     WALL_HU,
@@ -64,7 +65,7 @@ def see(volume: Volume) -> Scene | None:
 
 def _described(grid: Grid, region: Mask, inside: Mask, lungs: bool) -> Scene | None:
     blur = BLUR_MM / grid.step_mm
-    seen = ndimage.gaussian_filter(grid.hu, blur)
+    seen = blurred(grid.hu, blur)
     contrast = measure_contrast(seen, inside)
     if contrast is None:
         return None
@@ -77,8 +78,8 @@ def _described(grid: Grid, region: Mask, inside: Mask, lungs: bool) -> Scene | N
 
 
 def _around(lumen: Mask, tissue: Mask, sigma: NDArray[np.float64]) -> Hu:
-    bright = ndimage.gaussian_filter(lumen.astype(np.float32), sigma)
-    all_ = ndimage.gaussian_filter(tissue.astype(np.float32), sigma)
+    bright = blurred(lumen.astype(np.float32), sigma)
+    all_ = blurred(tissue.astype(np.float32), sigma)
     return np.asarray(bright / np.maximum(all_, 0.02), dtype=np.float32)
 
 
