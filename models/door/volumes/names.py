@@ -31,8 +31,10 @@ _APART = re.compile(r"[-_. ]+")
 _CHANNEL = re.compile(r"_0000$")  # nnU-Net numbers the channels of a volume; the first is the only
 _SNIFFED = 3  # files of a folder read to tell whether it holds DICOM
 _GROUPS = (b"\x02\x00", b"\x08\x00")  # little endian, first group of a file without a preamble
-_NO_DICOM = frozenset(("hdr", "img", "mha", "mhd", "nrrd", "npy", "npz", "h5", "mat", "exe",
-                       "dll", "mp4", "avi", "mov", "mkv", "webm", "wmv", "mpg", "mpeg", "m4v"))  # fmt: skip
+_NO_DICOM = frozenset((
+    "hdr", "img", "mha", "mhd", "nrrd", "npy", "npz", "h5", "mat", "exe", "dll",
+    "mp4", "avi", "mov", "mkv", "webm", "wmv", "mpg", "mpeg", "m4v",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
