@@ -225,7 +225,8 @@ def _need_floor(session: Session, dataset: Dataset, task: Task) -> None:
         # A mask has a row of its own; label and part stand in the image's.
         if case_id is not None and (case_id not in found or label is not None):
             found[case_id] = _Case(subject or case_id, label, split)
-    problems = splits.floor_problems(_Cases(tuple(found.values())), task.output)
+    cases = _Cases(tuple(found.values()))
+    problems = splits.floor_problems(cases, task.output, volumes=task.volumes)
     if problems:
         detail = "the data set is too small to measure anything: " + "; ".join(problems)
         errors = [{"pointer": "#/dataset_id", "detail": why} for why in problems]

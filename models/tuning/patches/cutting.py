@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.backbone import Backbone
 from models.case import UNKNOWN, Case, CaseFiles, Roi
 from models.findings import Labels
-from models.pack import Manifest, Pack
+from models.pack import Manifest, Pack, PackedCase
 from models.spec import Recipe
 from models.splits import SplitRow, subset
 from models.task import Task
@@ -81,10 +81,15 @@ def _digest(manifest: Manifest, task: Task, size: int, variants: int) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
+def _shown(case: PackedCase) -> str | None:
+    """What a fraction of the cases is to have its share of; of a volume, whether it has emboli."""
+    return case.label or ("positive" if case.facts.get("emboli") else None)
+
+
 def _picked(
     rows: Sequence[Row], manifest: Manifest, fraction: float, seed: int
 ) -> NDArray[np.int64]:
-    label_of = {case.case_id: case.label for case in manifest.cases}
+    label_of = {case.case_id: _shown(case) for case in manifest.cases}
     known = [SplitRow(row.case_id, row.subject, label_of[row.case_id]) for row in rows]
     kept = set(label_of) if fraction >= 1 else set(subset(known, fraction, seed))
     mask = np.repeat([row.case_id in kept for row in rows], [row.patches for row in rows])
