@@ -3,6 +3,7 @@
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from worker.children import stopping
 log = logging.getLogger(__name__)
 
 EVERY_S = 3600.0
+UNSEEN_S = 86_400.0
 YOUNG = timedelta(days=1)  # an upload without a row may still be on its way
 KINDS: dict[str, tuple[Work, ...]] = {  # folder in the scratch folder -> whose attempts work there
     "checks": (Dataset,),
@@ -60,7 +62,9 @@ class Broom(threading.Thread):
 
 
 def sweep_folders() -> None:
-    """Folders of attempts that are over, on this machine; pid files that name no process."""
+    """Folders of attempts that are over, on this machine; volumes nobody looks at; pid files that
+    name no process.
+    """
     for kind, tables in KINDS.items():
         for folder in _inside(settings().scratch / kind):
             row_id, _, attempt = folder.name.rpartition("-")
@@ -69,6 +73,9 @@ def sweep_folders() -> None:
             if not at_work:
                 log.info("swept %s", folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
+    for path in _inside(settings().scratch / "shown"):  # volumes unpacked to show their slices
+        if time.time() - path.stat().st_mtime > UNSEEN_S:
+            path.unlink(missing_ok=True)
     for _ in pids.left_behind("worker-"):
         pass
 

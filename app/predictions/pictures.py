@@ -72,9 +72,10 @@ def _volume(facts: Json) -> Volume:
     """The kept volume, its voxels on the disk. For a thread."""
     kept = settings().scratch / "shown" / f"{facts['sha256']}.npy"
     with _unpacking:
-        if not kept.exists():
+        if not (kept.exists() and _beside(kept).exists()):
             _unpack(facts, kept)
-        os.utime(kept)
+        for path in (kept, _beside(kept)):
+            os.utime(path)
         voxels = np.load(kept, mmap_mode="r")
         affine = np.load(_beside(kept))
     return Volume(np.asarray(voxels), affine)

@@ -10,7 +10,7 @@ from app.predictions.answering import enveloped, point_shown, remarks
 from app.predictions.claims import Claim, folder, refused, sha256, stored
 from app.settings import settings
 from app.storage import files
-from models.imaging.volumes import cell
+from models.imaging.volumes.apart import cell
 from models.inference.predict import Answer, labels_of
 from models.inference.volume import examine
 from models.pictures.embolism import embolism_picture

@@ -1,5 +1,7 @@
 """The broom takes what killed attempts left, and nothing that somebody still needs."""
 
+import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -143,3 +145,13 @@ def test_checkpoints_go_with_the_end_of_their_run(db: Engine) -> None:
     sweep_objects()
     kept = [name.split("/")[1] for name in files().names("checkpoints/")]
     assert kept == sorted(run_ids[:2])
+
+
+def test_a_volume_that_nobody_looks_at_any_more_is_given_up(db: Engine) -> None:
+    shown = settings().scratch / "shown"
+    shown.mkdir(parents=True)
+    for name, age_s in (("old.npy", 90_000), ("new.npy", 60)):
+        (shown / name).write_bytes(b"voxels")
+        os.utime(shown / name, (time.time() - age_s,) * 2)
+    sweep_folders()
+    assert [path.name for path in shown.iterdir()] == ["new.npy"]

@@ -1,4 +1,4 @@
-"""`python -m models.imaging.volumes.inside JOB`: what runs in a volume's cell, started by it alone.
+"""`python -m models.imaging.volumes.apart.inside JOB`: what runs in a volume's cell.
 
 Foreign bytes are read here: archives, DICOM and its compressed pixels, NIfTI. See
 models.imaging.confined.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from models.imaging.confined import Say, serve
-from models.imaging.volumes.cell import Limits
+from models.imaging.volumes.apart.cell import Limits
 from models.imaging.volumes.opening import open_volume
 from models.imaging.volumes.stored import pack_volume
 from models.volume import VolumeError

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from models.imaging.volumes import inside
+from models.imaging.volumes.apart import inside
 
 
 def crash(*_: object, **__: object) -> None:

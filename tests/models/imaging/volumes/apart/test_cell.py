@@ -7,8 +7,8 @@ import numpy as np
 import psutil
 import pytest
 
-from models.imaging.volumes import cell
-from models.imaging.volumes.cell import Limits
+from models.imaging.volumes.apart import cell
+from models.imaging.volumes.apart.cell import Limits
 from models.imaging.volumes.stored import unpack_volume
 from models.volume import VolumeError
 from tests import spots
@@ -69,7 +69,7 @@ def test_a_header_that_lies_takes_no_more_memory_than_the_cell_has(tmp_path: Pat
 def test_a_reader_that_crashes_takes_nobody_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cell, "MODULE", "tests.models.imaging.volumes.crashing")
+    monkeypatch.setattr(cell, "MODULE", "tests.models.imaging.volumes.apart.crashing")
     found = refused(tmp_path, spots.nifti())
     assert found.code == "decoder_stopped"
     assert "SIGSEGV" in found.detail
@@ -78,7 +78,7 @@ def test_a_reader_that_crashes_takes_nobody_with_it(
 def test_a_reader_that_says_nothing_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cell, "MODULE", "tests.models.imaging.volumes.silent")
+    monkeypatch.setattr(cell, "MODULE", "tests.models.imaging.volumes.apart.silent")
     assert refused(tmp_path, spots.nifti(), silence_s=0.5).code == "decoder_stopped"
     below = psutil.Process().children(recursive=True)
     assert not [one for one in below if "volumes" in " ".join(one.cmdline())]
@@ -87,7 +87,7 @@ def test_a_reader_that_says_nothing_is_ended(
 def test_whoever_stops_listening_leaves_no_reader_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cell, "MODULE", "tests.models.imaging.volumes.silent")
+    monkeypatch.setattr(cell, "MODULE", "tests.models.imaging.volumes.apart.silent")
 
     class StopError(Exception):
         pass

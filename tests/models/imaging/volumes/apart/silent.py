@@ -3,7 +3,7 @@
 import sys
 import time
 
-from models.imaging.volumes import inside
+from models.imaging.volumes.apart import inside
 
 
 def sleep(*_: object, **__: object) -> None:

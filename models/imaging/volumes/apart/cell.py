@@ -9,7 +9,7 @@ from models.imaging.cell import Bounds, Cell
 from models.imaging.volumes.stored import unpack_volume
 from models.volume import Volume, VolumeError
 
-MODULE = "models.imaging.volumes.inside"
+MODULE = "models.imaging.volumes.apart.inside"
 SOURCES: tuple[Literal["dicom", "nifti"], ...] = ("dicom", "nifti")
 
 

@@ -1,0 +1,1 @@
+"""A volume in a foreign file, read in a process of its own."""
