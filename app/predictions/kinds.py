@@ -23,7 +23,8 @@ def _nifti(head: bytes) -> bool:
 
 
 def _dicom(head: bytes) -> bool:
-    bare = head.startswith(_BARE_DICOM) and head[4:6].isalpha()
+    # What follows the tag is a value representation or, implicit, a length below 65536.
+    bare = head.startswith(_BARE_DICOM) and (head[4:6].isalpha() or head[6:8] == b"\0\0")
     return head[128:132] == b"DICM" or bare
 
 
