@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.imaging.volumes.bounds import SLICES_MIN
 from models.imaging.volumes.planes import Plane, planes_of
@@ -142,13 +143,18 @@ def _series(planes: list[Plane], key: str) -> Series:
 
 def _spacing(planes: list[Plane]) -> tuple[float, float, float] | None:
     first = planes[0]
-    if len(planes) < 2 or not (first.position and first.orientation and first.spacing_mm):
+    if not (first.position and first.orientation and first.spacing_mm):
         return None
-    normal = np.cross(first.orientation[:3], first.orientation[3:])
-    along = np.unique(np.round([np.array(plane.position) @ normal for plane in planes], 2))
+    along = _places(planes)
     if len(along) < 2:
         return None
     return usual_gap(along), first.spacing_mm[0], first.spacing_mm[1]
+
+
+def _places(planes: list[Plane]) -> NDArray[np.float64]:
+    """Where slices lie along their normal, millimetres, each place once."""
+    normal = np.cross(planes[0].orientation[:3], planes[0].orientation[3:])
+    return np.unique(np.round([np.array(plane.position) @ normal for plane in planes], 2))
 
 
 def _flaw(planes: list[Plane]) -> tuple[str, str] | None:
@@ -184,8 +190,9 @@ def _flaw_of_ct(planes: list[Plane]) -> tuple[str, str] | None:
         ),
     }  # fmt: skip
     found = next(((code, detail) for code, (is_so, detail) in flaws.items() if is_so), None)
-    if found is None and len(planes) < SLICES_MIN:
-        error = few(len(planes))
+    # A bolus watched as it arrives is many slices, all at one place.
+    if found is None and len(_places(planes)) < SLICES_MIN:
+        error = few(len(_places(planes)))
         return error.code, error.detail
     return found
 

@@ -353,6 +353,16 @@ def test_several_volumes_are_asked_about_and_chosen_by_uid() -> None:
     assert refused(two_series(), "1.2.10").code == "unknown_series"
 
 
+def test_a_bolus_watched_at_one_place_is_no_volume() -> None:
+    watched = scans.series(
+        SCAN + 1, prefix="b/", SeriesInstanceUID="1.2.9", step=(0, 0, 0), AcquisitionNumber=4
+    )
+    volume = read(scans.series(SCAN) | watched)
+    np.testing.assert_array_equal(volume.voxels, SCAN)
+    error = refused(watched)
+    assert (error.code, "1 slices at different places" in error.detail) == ("few_slices", True)
+
+
 @pytest.mark.parametrize(
     "tags",
     [
