@@ -2,6 +2,7 @@
 
 A patient (anatomy.py) is made of smooth shapes (shapes.py), bones, and trees of vessels (tree.py,
 vessels.py) with emboli and things that resemble them (decoys.py); scanner.py makes a scan of it.
+`plant` (planting.py) puts arteries and emboli into a real CT instead.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ import numpy as np
 
 from models.imaging.ctpa_phantom import anatomy, marks, scanner
 from models.imaging.ctpa_phantom import series as dicom
-from models.imaging.ctpa_phantom.emboli import how_many
+from models.imaging.ctpa_phantom.emboli import how_many, numbered
 from models.imaging.ctpa_phantom.grid import Grid
+from models.imaging.ctpa_phantom.planting import plant
 from models.imaging.ctpa_phantom.style import STYLES, Looks, StyleName, looks
 from models.task import Phantom
 from models.volume import LabelVoxels, Volume
 
+__all__ = ["Thorax", "patient", "plant", "volume"]
 PIXELS = 240  # across, when no size is asked for
 HEIGHT_MM = 240.0  # of the scan
 MIDDLE_MM = -20.0  # where its middle lies, from the carina
@@ -79,7 +82,7 @@ def volume(
     heart = patient.stance.to_scanner(np.array([18.0, -18.0, -76.0]))
     seen = scanner.artefacts(rng, look, grid, patient.vessels.cava, heart)
     voxels, labels = scanner.scanned(rng, look, grid, clean, labels, seen)
-    labels, kept = _numbered(labels, len(patient.clots))
+    labels, kept = numbered(labels, len(patient.clots))
     return Thorax(Volume(voxels, grid.affine), labels, _facts(look, patient, kept, style))
 
 
@@ -98,15 +101,6 @@ def _grid(
         shape = (round(HEIGHT_MM / spacing[0]), side, side)
     z, y, x = (-(n - 1) / 2 * side for n, side in zip(shape, spacing, strict=True))
     return Grid(shape, spacing, (round(x, 3), round(y, 3), round(z + MIDDLE_MM, 3)))
-
-
-def _numbered(labels: LabelVoxels, count: int) -> tuple[LabelVoxels, list[int]]:
-    """Emboli that are in the scan, numbered without gaps; which of them those were."""
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    kept = np.flatnonzero(sizes).tolist()
-    numbers = np.zeros(count + 1, np.uint8)
-    numbers[[k + 1 for k in kept]] = np.arange(1, len(kept) + 1)
-    return numbers[labels], kept
 
 
 def _facts(

@@ -11,7 +11,7 @@ from models.imaging.ctpa_phantom.emboli import Embolus
 from models.imaging.ctpa_phantom.grid import COARSE_MM, Coarse, Field, Grid, Points, Stance, stance
 from models.imaging.ctpa_phantom.style import Looks
 from models.imaging.ctpa_phantom.tree import Branches
-from models.imaging.ctpa_phantom.tubes import Tubes, paint
+from models.imaging.ctpa_phantom.tubes import Tubes, joined, paint
 from models.imaging.ctpa_phantom.vessels import Vessels
 from models.volume import AIR_HU, LabelVoxels, Voxels
 
@@ -44,14 +44,13 @@ def chest(rng: np.random.Generator, look: Looks, grid: Grid, count: int | None) 
     coarse = Coarse(grid)
     found = vessels.vessels(rng, look)
     arteries, veins = found.arteries.placed(lies), found.veins.placed(lies)
-    some = emboli.how_many(rng) if rng.random() > emboli.NONE else 0
-    number = some if count is None else count
-    clots = emboli.emboli(rng, arteries, look, number)
+    number = emboli.any_or_none(rng) if count is None else count
+    clots = emboli.emboli(rng, arteries, look, number, thinnest=emboli.told_from(grid))
     tubes = _placed_all(found, lies)
     spots = _placed(decoys.nodes(rng, round(look.nodes)), lies)
     hard, gristle = bones.ribs()
     others = (bones.girdle(), bones.breastbone(), bones.processes())
-    bony = bones.joined(*(_placed(one, lies) for one in (hard, *others)))
+    bony = joined(*(_placed(one, lies) for one in (hard, *others)))
     return Chest(
         look, lies, coarse, _fields(rng, coarse, lies, look), tubes, arteries, veins, clots,
         decoys.decoys(rng, look, arteries, tubes, spots), bony, _placed(gristle, lies),
@@ -67,8 +66,13 @@ def _placed(tubes: Tubes, lies: Stance) -> Tubes:
 
 
 def _placed_all(found: Vessels, lies: Stance) -> Vessels:
-    names = ("airways", "cuffs", "cava", "lower_cava", "aorta", "azygos", "gullet", "air_in_gullet")
-    return replace(found, **{name: _placed(getattr(found, name), lies) for name in names})
+    return replace(
+        found,
+        airways=_placed(found.airways, lies), cuffs=_placed(found.cuffs, lies),
+        cava=_placed(found.cava, lies), lower_cava=_placed(found.lower_cava, lies),
+        aorta=_placed(found.aorta, lies), azygos=_placed(found.azygos, lies),
+        gullet=_placed(found.gullet, lies), air_in_gullet=_placed(found.air_in_gullet, lies),
+    )  # fmt: skip
 
 
 def _fields(
@@ -122,8 +126,8 @@ def _slab(rng: np.random.Generator, patient: Chest, grid: Grid, labels: LabelVox
     return hu
 
 
-def _lay(hu: Field, cover: Field, value: "Field | float") -> None:
-    hu += cover * (np.float32(value) - hu)
+def _lay(hu: Field, cover: Field, value: NDArray[np.floating] | float) -> None:
+    hu += cover * (np.asarray(value, np.float32) - hu)
 
 
 def _soft(patient: Chest, grid: Grid, texture: Field) -> Field:
@@ -135,7 +139,7 @@ def _soft(patient: Chest, grid: Grid, texture: Field) -> Field:
         return patient.coarse.up(patient.fields[name], grid)
 
     def inside(name: str) -> Field:
-        return np.clip(0.5 - up(name) / np.float32(width), 0, 1)
+        return np.asarray(np.clip(0.5 - up(name) / np.float32(width), 0, 1))
 
     fine, wide = up("fine"), up("wide")
     skin = up("skin")

@@ -133,4 +133,4 @@ def _vertebra(p: Points, hu: Field, texture: Field, width: float) -> Field:
 
 
 def _cover(distance: NDArray[np.float32], width: float) -> NDArray[np.float32]:
-    return np.clip(0.5 - distance / width, 0, 1)
+    return np.asarray(np.clip(0.5 - distance / width, 0, 1))

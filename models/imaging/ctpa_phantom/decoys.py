@@ -45,12 +45,12 @@ def decoys(
     """One patient's; `arteries` and `found` lymph nodes in the scanner's mm."""
     return Decoys(
         nodes=found, node_hu=float(rng.uniform(45, 95)),
-        swirls=_swirls(rng, arteries, round(look.swirls)), swirl=float(rng.uniform(0.15, 0.4)),
+        swirls=swirls(rng, arteries, round(look.swirls)), swirl=float(rng.uniform(0.15, 0.4)),
         plugged=_plugged(rng, tubes, round(look.plugs)), mucus_hu=float(rng.uniform(8, 40)),
     )  # fmt: skip
 
 
-def _swirls(rng: np.random.Generator, arteries: Branches, count: int) -> Tubes:
+def swirls(rng: np.random.Generator, arteries: Branches, count: int) -> Tubes:
     """Streaks of less contrast along the larger arteries, without a border."""
     large = np.flatnonzero((arteries.radii_mm > 2.5) & (arteries.parents > 0))
     rows = []

@@ -5,11 +5,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
 from models.imaging.ctpa_phantom.grid import Field, Grid, Points
 from models.imaging.ctpa_phantom.style import Looks
 from models.imaging.ctpa_phantom.tree import Branches
 from models.imaging.ctpa_phantom.tubes import Tubes, line, paint
+from models.volume import LabelVoxels
 
 Level = Literal["saddle", "lobar", "segmental", "subsegmental"]
 Form = Literal["complete", "eccentric", "railway"]
@@ -17,9 +19,9 @@ LEVELS: tuple[Level, ...] = ("saddle", "lobar", "segmental", "subsegmental")
 FORMS: tuple[Form, ...] = ("complete", "eccentric", "railway")
 CHANCES = {"saddle": 0.06, "lobar": 0.22, "segmental": 0.40, "subsegmental": 0.32}
 SHARES = {"lobar": (0.08, 0.40), "segmental": (0.022, 0.08), "subsegmental": (0.006, 0.022)}
-THINNEST_MM = 1.25  # radius of an artery in which a clot can be told
-PARTIAL_MM = 2.5  # radius below which a clot fills its artery
-FILLED = 0.4  # share of a voxel from which on it is the clot's
+THINNEST_MM = 1.4  # radius of an artery in which a clot can be told
+PARTIAL = 1.8  # of it, below which a clot fills its artery
+FILLED = 0.5  # share of a voxel from which on it is the clot's
 APART_MM = 9.0  # between any two emboli
 SOME = (1, 8)  # emboli of a patient who has any
 NONE = 0.25  # share of patients who have none
@@ -45,23 +47,42 @@ def how_many(rng: np.random.Generator) -> int:
     return min(SOME[1], SOME[0] + int(rng.geometric(0.32)) - 1)
 
 
+def any_or_none(rng: np.random.Generator) -> int:
+    """0 for about a quarter of the patients, else as many as `how_many` says."""
+    return how_many(rng) if rng.random() > NONE else 0
+
+
+def told_from(grid: Grid) -> float:
+    """Radius of the thinnest artery whose clot fills voxels of that grid."""
+    return max(THINNEST_MM, 0.6 * grid.spacing_mm[2], 0.35 * grid.spacing_mm[0])
+
+
 def emboli(
-    rng: np.random.Generator, arteries: Branches, look: Looks, count: int
+    rng: np.random.Generator,
+    arteries: Branches,
+    look: Looks,
+    count: int,
+    *,
+    thinnest: float = THINNEST_MM,
+    saddle: bool = True,
 ) -> tuple[Embolus, ...]:
     """`count` clots apart from each other (fewer, should the tree have no room for them)."""
     found: list[Embolus] = []
+    children = arteries.children()
     taken = np.zeros((0, 3))
     for _ in range(40 * count):
         if len(found) == count:
             break
         level = LEVELS[int(rng.choice(len(LEVELS), p=list(CHANCES.values())))]
-        way = _way(rng, arteries, level)
+        if level == "saddle" and not saddle:
+            continue
+        way = _way(rng, arteries, children, level, thinnest)
         if way is None:
             continue
         places, radii = way
         if len(taken) and _nearest(places, taken) < APART_MM:
             continue
-        found.append(_clot(rng, places, radii, look, level))
+        found.append(_clot(rng, places, radii, look, level, thinnest))
         taken = np.concatenate([taken, places])
     return tuple(found)
 
@@ -71,24 +92,29 @@ def _nearest(places: Points, others: Points) -> float:
 
 
 def _way(
-    rng: np.random.Generator, arteries: Branches, level: Level
+    rng: np.random.Generator,
+    arteries: Branches,
+    children: list[list[int]],
+    level: Level,
+    thinnest: float,
 ) -> tuple[Points, NDArray[np.float64]] | None:
     """Places and radii along some stretch of artery of that level; None where there is none."""
-    children = arteries.children()
     if level == "saddle":
         return _saddle(rng, arteries, children)
     low, high = (share * arteries.endings[0] for share in SHARES[level])
-    thick = arteries.radii_mm >= THINNEST_MM
-    nodes = np.flatnonzero((arteries.endings >= low) & (arteries.endings < high) & thick)
+    inner = (arteries.radii_mm >= thinnest) & (arteries.parents > 0)
+    nodes = np.flatnonzero((arteries.endings >= low) & (arteries.endings < high) & inner)
     if not len(nodes):
         return None
     node = int(rng.choice(nodes))
-    length = float(rng.uniform(2.2, 6.0) * arteries.radii_mm[node] + rng.uniform(4, 12))
+    length = float(rng.uniform(2.2, 6.0) * arteries.radii_mm[node] + rng.uniform(6, 13))
     row = [int(arteries.parents[node]), node, *_onward(rng, arteries, children, node, length)]
-    row = [k for k in row if arteries.radii_mm[k] >= 0.8]
+    row = [k for k in row if arteries.radii_mm[k] >= 0.8 and children[k]]  # tips are too thin
     if len(row) < 2:
         return None
-    return _cut(arteries.places[row], arteries.radii_mm[row], float(rng.uniform(0, 3)), length)
+    radii = arteries.radii_mm[row]
+    radii[:-1] = np.minimum(radii[:-1], 1.15 * radii[1:])  # as Branches.tubes
+    return _cut(arteries.places[row], radii, float(rng.uniform(0, 3)), length)
 
 
 def _onward(
@@ -134,13 +160,14 @@ def _cut(
 
 
 def _clot(
-    rng: np.random.Generator, places: Points, radii: NDArray[np.float64], look: Looks, level: Level
-) -> Embolus:
+    rng: np.random.Generator, places: Points, radii: NDArray[np.float64], look: Looks,
+    level: Level, thinnest: float,
+) -> Embolus:  # fmt: skip
     """A clot of some form in that stretch, lumpy and rounded at its ends."""
     form: Form = FORMS[int(rng.choice(3, p=[0.5, 0.3, 0.2]))]
     if level == "saddle":
         form = "railway"
-    if radii.mean() < PARTIAL_MM:
+    if radii.mean() < PARTIAL * thinnest:
         form = "complete"
     share = {"complete": 1.06, "eccentric": rng.uniform(0.55, 0.75), "railway":
              rng.uniform(0.45, 0.65)}[form]  # fmt: skip
@@ -169,7 +196,7 @@ def fill(
 ) -> None:
     """Lays the clots over `hu` within the lumen, and their numbers into `labels`, in place.
 
-    A voxel is an embolus's if it fills about half of it.
+    A voxel is an embolus's if it fills half of it.
     """
     best = np.full(grid.shape, FILLED, np.float32)
     for number, clot in enumerate(clots, start=1):
@@ -183,3 +210,20 @@ def fill(
         mine = cover >= best
         labels[mine] = number
         best[mine] = cover[mine]
+
+
+def numbered(labels: LabelVoxels, count: int) -> tuple[LabelVoxels, list[int]]:
+    """Emboli that are in the scan, each in one piece, numbered without gaps; which those were.
+
+    What breathing tore off is left out: in a mask of one embolus it would count as another.
+    """
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is not None:
+            pieces, _ = ndimage.label(labels[box] == number, np.ones((3, 3, 3)))
+            largest = np.bincount(pieces.ravel())[1:].argmax() + 1
+            labels[box][(pieces > 0) & (pieces != largest)] = 0
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    kept = np.flatnonzero(sizes).tolist()
+    numbers = np.zeros(count + 1, np.uint8)
+    numbers[[k + 1 for k in kept]] = np.arange(1, len(kept) + 1)
+    return numbers[labels], kept

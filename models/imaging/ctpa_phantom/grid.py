@@ -32,7 +32,8 @@ class Grid:
     def along(self, axis: int) -> NDArray[np.float64]:
         """Millimetres of the voxels' centres along array axis 0 = z, 1 = y, 2 = x."""
 
-        return self.origin_mm[2 - axis] + np.arange(self.shape[axis]) * self.spacing_mm[axis]
+        steps = np.arange(self.shape[axis], dtype=np.float64)
+        return np.asarray(self.origin_mm[2 - axis] + steps * self.spacing_mm[axis])
 
     @property
     def affine(self) -> NDArray[np.float64]:

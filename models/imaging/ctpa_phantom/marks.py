@@ -15,8 +15,9 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 def nifti(scan: Volume, labels: LabelVoxels) -> bytes:
     """A .nii.gz on the scan's grid, 0 = nothing, k = the k-th embolus."""
-    image = nibabel.Nifti1Image(labels.transpose(2, 1, 0), LPS_TO_RAS @ scan.affine)
-    image.header.set_xyzt_units("mm")
+    turned = labels.transpose(2, 1, 0)
+    image = nibabel.Nifti1Image(turned, LPS_TO_RAS @ scan.affine)  # type: ignore[no-untyped-call]
+    image.header.set_xyzt_units("mm")  # type: ignore[no-untyped-call]
     return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
 
 

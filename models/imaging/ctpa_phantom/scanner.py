@@ -93,8 +93,9 @@ def _moved(
     size = (plane.shape[1], plane.shape[0])
     there = np.array([[1, 0, by[0]], [0, 1, by[1]]])
     half = np.array([[1, 0, 0.6 * by[0]], [0, 1, 0.6 * by[1]]])
-    edge = {"borderMode": cv2.BORDER_REPLICATE}
-    one, other = (cv2.warpAffine(plane, way, size, **edge) for way in (there, half))
+    one, other = (
+        cv2.warpAffine(plane, way, size, borderMode=cv2.BORDER_REPLICATE) for way in (there, half)
+    )
     shifted = cv2.warpAffine(marks, there, size, flags=cv2.INTER_NEAREST)
     return np.asarray(0.65 * one + 0.35 * other, np.float32), np.asarray(shifted, np.uint8)
 

@@ -59,10 +59,11 @@ def heading(paper: Papers, sop_class: UID, sop_uid: str) -> Dataset:
     data = Dataset()
     data.file_meta = FileMetaDataset()
     data.file_meta.MediaStorageSOPClassUID = sop_class
-    data.file_meta.MediaStorageSOPInstanceUID = sop_uid
+    data.file_meta.MediaStorageSOPInstanceUID = UID(sop_uid)
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data.SpecificCharacterSet = "ISO_IR 192"
-    data.SOPClassUID, data.SOPInstanceUID = sop_class, sop_uid
+    data.SOPClassUID = sop_class
+    data.SOPInstanceUID = sop_uid
     data.StudyDate = data.SeriesDate = data.ContentDate = DAY
     data.StudyTime = data.SeriesTime = data.ContentTime = "120000"
     data.AccessionNumber = data.ReferringPhysicianName = data.StudyID = ""

@@ -33,7 +33,8 @@ WALLS = {"right_atrium": 2.5, "right_ventricle": 3.5, "outflow": 3.0, "left_atri
 
 def ellipsoid(p: Points, centre: Place, axes: Place) -> Distance:
     """Nearly the distance to an ellipsoid."""
-    inner = outer = 0.0
+    inner: Distance = np.zeros(p.shape[:-1], p.dtype)
+    outer = inner
     for k in range(3):
         q = (p[..., k] - centre[k]) / axes[k]
         inner, outer = inner + q * q, outer + (q / axes[k]) ** 2
@@ -83,7 +84,7 @@ def cavity(p: Points) -> Distance:
     """The inside of the ribs, lungs and mediastinum and upper belly."""
     x, y, z = np.moveaxis(p, -1, 0)
     a, b, middle = (np.interp(z, HEIGHTS, row) for row in (WIDTHS, DEPTHS, MIDDLES))
-    return np.maximum(_oval(x, y - middle, a, b, 2.35), (z - 104) * 0.8)
+    return np.asarray(np.maximum(_oval(x, y - middle, a, b, 2.35), (z - 104) * 0.8))
 
 
 def skin(p: Points, fat_mm: float) -> Distance:
@@ -108,7 +109,7 @@ def muscle(p: Points, fat_mm: float) -> Distance:
         capsules(p, ((0, 40, 150), (0, 50, 80)), 52),
         soft=10,
     )
-    return np.maximum(whole, skin(p, fat_mm) + 4)
+    return np.asarray(np.maximum(whole, skin(p, fat_mm) + 4))
 
 
 def heart(p: Points) -> Distance:
@@ -166,4 +167,4 @@ def fissures(p: Points) -> Distance:
     x, y, z = np.moveaxis(p, -1, 0)
     oblique = np.abs((z + 20) * 0.76 - (y - 10) * 0.65)
     flat = np.abs(z + 8 + 0.12 * y) + np.where((x < 0) & (y < 12), 0, 50)
-    return np.minimum(oblique, flat)
+    return np.asarray(np.minimum(oblique, flat))
