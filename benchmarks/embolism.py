@@ -1,0 +1,206 @@
+"""Pulmonary embolism on phantoms, end to end through the service; one JSON line.
+
+    python -m benchmarks.embolism --patients 24 --unseen 8 --epochs 8 --out DIR
+
+Uploads phantom patients as DICOM with masks, sweeps, deploys what is recommended, and sends new
+phantoms of another population (another contrast, spacing, noise, tree) as zipped series: the
+sensitivity per embolus at 1 to 5 false positives per volume, on what the service answers. Then a
+volume of 512 x 512 x 300: seconds until it is answered, and the peak memory of the processes that
+did it. `--out` gets the plot, the overviews and the model. Synthetic: nothing is said of patients.
+"""
+
+import argparse
+import io
+import json
+import os
+import tempfile
+import threading
+import time
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from app.cli.demo import service
+from benchmarks.killed import Stack, sweep
+from benchmarks.service import saved
+from models.findings import Labels, Measure
+from models.imaging import ctpa_phantom
+from models.imaging.ctpa_phantom import Thorax, series
+from models.metrics import froc, froc_volumes
+from models.tasks.pulmonary_embolism import ON_MM
+
+TASK = "pulmonary_embolism"
+LABELS = Labels(("other", "embolus"), "embolus")
+LARGE, LARGE_MM = (300, 512, 512), (1.0, 0.7, 0.7)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def uploaded(stack: Stack, patients: int, folder: Path) -> dict[str, Any]:
+    path = folder / "patients.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for index in range(patients):
+            made = ctpa_phantom.patient(np.random.default_rng([24, index]), index)
+            for name, content in made.files.items():
+                archive.writestr(name, content)
+    with path.open("rb") as file:
+        sent = stack.post(
+            "/v1/datasets", data={"task": TASK, "name": "phantoms"},
+            files={"archive": ("patients.zip", file)},
+        )  # fmt: skip
+    while (found := stack.get(f"/v1/datasets/{sent['id']}"))["state"] == "checking":
+        time.sleep(0.5)
+    if found["state"] != "ready":
+        raise SystemExit(f"the data set was {found['state']}: {found['problems'][:3]}")
+    return dict(found)
+
+
+def sent(thorax: Thorax, rng: np.random.Generator) -> bytes:
+    paper = series.papers(rng, "phantom", len(thorax.volume.voxels))
+    return zipped(series.series(rng, thorax.volume, paper, "series"))
+
+
+def answered(stack: Stack, data: bytes, point: str, picture: Path | None) -> dict[str, Any]:
+    made = stack.post(
+        f"/v1/predictions/{TASK}", files={"file": ("series.zip", data)},
+        data={"operating_point": point},
+    )  # fmt: skip
+    path = f"/v1/predictions/{made['prediction_id']}"
+    while (found := stack.get(f"{path}?wait_s=20"))["state"] in ("queued", "running"):
+        pass
+    if found["state"] != "succeeded":
+        raise SystemExit(f"a volume was not answered: {found}")
+    if picture is not None:
+        drawn = stack.http.get(f"{path}/overview.png").raise_for_status()
+        picture.write_bytes(drawn.content)
+    return dict(found)
+
+
+def measured(number: int, thorax: Thorax, finding: dict[str, Any]) -> Measure:
+    """What the service said, held against what was drawn, by the task's own hit rule."""
+    marks = [
+        (row["score"], hit(thorax, row["centre_voxel"]), *row["centre_voxel"], row["diameter_mm"])
+        for row in finding["emboli"]
+    ]
+    rows = np.array(marks, dtype=np.float64).reshape(len(marks), 6)
+    best, count = np.array([finding["score"]]), int(thorax.emboli.max())
+    return Measure(f"volume_{number}", f"phantom_{number}", count, best, rows)
+
+
+def hit(thorax: Thorax, centre: list[float]) -> int:
+    spacing, place = np.array(thorax.volume.spacing_mm), np.array(centre)
+    reach = np.ceil(ON_MM / spacing).astype(int) + 1
+    low = np.maximum(np.floor(place).astype(int) - reach, 0)
+    high = np.floor(place).astype(int) + reach + 1
+    box = thorax.emboli[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    inside = np.argwhere(box > 0)
+    away = np.linalg.norm((inside + low - place) * spacing, axis=1)
+    if not len(away) or away.min() > ON_MM:
+        return froc.NO_LESION
+    return int(box[tuple(inside[away.argmin()])]) - 1
+
+
+def judged(stack: Stack, count: int, style: str, out: Path) -> dict[str, Any]:
+    """The service's answers for new phantoms of a population."""
+    found, candidates, reached = [], [], 0
+    for number in range(count):
+        rng = np.random.default_rng([88, len(style), number])
+        thorax = ctpa_phantom.volume(rng, style=style, emboli=None if number % 4 else 0)
+        picture = out / f"{style}-{number}.png"
+        finding = answered(stack, sent(thorax, rng), "all", picture)["finding"]
+        row = measured(number, thorax, finding)
+        found.append(row)
+        candidates.append(len(row.marks))
+        reached += len(set(row.marks[row.marks[:, 1] >= 0, 1])) if len(row.marks) else 0
+    emboli = sum(row.truth for row in found)
+    return {
+        "volumes": count, "emboli": emboli, "emboli_with_a_candidate": reached,
+        "candidates_per_volume": round(float(np.mean(candidates)), 1),
+        **froc_volumes.score(found, LABELS).values,
+    }  # fmt: skip
+
+
+class Peak(threading.Thread):
+    """The most memory that the processes answering a volume held together, sampled; bytes."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.root, self.most, self.over = psutil.Process(pid), 0, False
+
+    def run(self) -> None:
+        while not self.over:
+            held = 0
+            for process in self.root.children(recursive=True):
+                with suppress(psutil.Error):
+                    words = " ".join(process.cmdline())
+                    if "worker.video" in words or "models.imaging.volumes" in words:
+                        held += process.memory_full_info().uss
+            self.most = max(self.most, held)
+            time.sleep(0.05)
+
+
+def large(stack: Stack, out: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(300)
+    thorax = ctpa_phantom.volume(rng, shape=LARGE, spacing_mm=LARGE_MM, emboli=4)
+    data, peak = sent(thorax, rng), Peak(stack.pid)
+    peak.start()
+    start = time.monotonic()
+    answered(stack, data, "all", out / "large.png")
+    seconds, peak.over = time.monotonic() - start, True
+    return {"shape": LARGE, "seconds": round(seconds, 1), "peak_mb": round(peak.most / 2**20)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--patients", type=int, default=24)
+    parser.add_argument("--unseen", type=int, default=8)
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--arms", nargs="+", default=["depth:2", "depth:5", "depth:8"])
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--no-large", action="store_true", help="leave out 512 x 512 x 300")
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "var"
+        with service(state, Path(folder) / "up.log", keep=False) as address:
+            print(json.dumps(swept(Stack(*address), Path(folder), given)))
+
+
+def swept(stack: Stack, folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    data = uploaded(stack, given.patients, folder)
+    request = {
+        "dataset_id": data["id"], "backbone": given.backbone, "arms": given.arms,
+        "recipe": {"epochs": given.epochs},
+    }  # fmt: skip
+    found = sweep(stack, request, [])
+    if found["state"] != "succeeded":
+        raise SystemExit(f"the sweep {found['state']}: {[run['failure'] for run in found['runs']]}")
+    saved(stack, found, given.out)
+    deployed = {"model_id": found["recommendation"]["model_id"]}
+    stack.http.put(f"/v1/deployments/{TASK}", json=deployed).raise_for_status()
+    new = {style: judged(stack, given.unseen, style, given.out) for style in ("other", "usual")}
+    return {
+        "benchmark": "embolism", "patients": given.patients, "splits": data["splits"],
+        "backbone": given.backbone, "epochs": given.epochs, "seconds": round(found["seconds"], 1),
+        "validation": {run["arm"]: run["validation"] for run in found["runs"]},
+        "run_s": {run["arm"]: round(run["seconds"] or 0, 1) for run in found["runs"]},
+        "recommendation": found["recommendation"], "new_phantoms": new,
+        "large": None if given.no_large else large(stack, given.out), "cores": os.cpu_count(),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
