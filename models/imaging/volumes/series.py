@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.imaging.volumes.bounds import SLICES_MIN
 from models.imaging.volumes.planes import Plane, planes_of
-from models.imaging.volumes.stacking import few, plan, usual_gap
+from models.imaging.volumes.stacking import axes, few, plan, usual_gap
 from models.volume import VolumeError
 
 Read = Callable[[str], bytes]
@@ -190,11 +190,18 @@ def _flaw_of_ct(planes: list[Plane]) -> tuple[str, str] | None:
         ),
     }  # fmt: skip
     found = next(((code, detail) for code, (is_so, detail) in flaws.items() if is_so), None)
-    # A bolus watched as it arrives is many slices, all at one place.
-    if found is None and len(_places(planes)) < SLICES_MIN:
-        error = few(len(_places(planes)))
+    return found or _flaw_of_places(planes)
+
+
+def _flaw_of_places(planes: list[Plane]) -> tuple[str, str] | None:
+    """A bolus watched as it arrives is many slices, and all at one place."""
+    try:
+        axes(planes[0])
+        if (count := len(_places(planes))) < SLICES_MIN:
+            raise few(count)
+    except VolumeError as error:
         return error.code, error.detail
-    return found
+    return None
 
 
 def choose(
