@@ -132,7 +132,8 @@ def core(p: Points) -> Distance:
     """What stands between the lungs: spine, heart and its fat, great vessels, hila."""
     x, y, z = np.moveaxis(p, -1, 0)
     front = np.interp(y, (-95, -60, -20, 30, 60), (5, 20, 30, 24, 20))
-    upper = np.maximum(np.abs(x) - front, np.abs(z - 70) - 95)
+    front = front * np.interp(z, (-55, -5), (0.35, 1))
+    upper = np.maximum(np.abs(x) - front, np.abs(z - 70) - 125)
     both = mirrored(p)
     return union(
         capsules(p, ((0, 78, -240), (0, 74, 0), (0, 64, 140)), 27),
@@ -155,6 +156,11 @@ def diaphragm(p: Points) -> Distance:
         fall = ((x - cx) / 66) ** 2 + ((y - cy) / np.where(y > cy, 78, 92)) ** 2
         height = np.maximum(height, top - 42 * fall**1.15)
     return np.asarray((z - height) * 0.75)
+
+
+def obstacles(p: Points) -> Distance:
+    """What vessels of the lung go round."""
+    return union(heart(p), capsules(p, ARCH, 14), diaphragm(p))
 
 
 def lungs(p: Points) -> Distance:

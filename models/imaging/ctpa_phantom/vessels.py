@@ -73,6 +73,7 @@ NECK_ARTERIES: tuple[tuple[Place, ...], ...] = (
 GULLET: tuple[Place, ...] = (
     (4, 16, 130), (6, 32, 50), (6, 36, 0), (4, 42, -50), (8, 36, -100), (16, 22, -140),
 )  # fmt: skip
+ROUND_MM = 5.0  # that small vessels keep from heart, aorta and belly
 SHORE_MM = 4.0  # that vessels keep from the border of the lung
 WITH_AIRWAY = 5  # endings from which on an artery has a bronchus at its side
 
@@ -164,9 +165,11 @@ def _arteries(rng: np.random.Generator, look: Looks) -> Branches:
         start = tree.places[ends[before]]
         row = np.array(places) + rng.normal(0, 1.2, (len(places), 3))
         ends[name] = tree.follow(ends[before], _smooth(np.vstack([start, row]))[1:])
+    large = len(tree.places)
     for name, several in clouds.items():
         for cloud in several:
             tree.grow(rng, ends[name], cloud)
+    _led_round(tree, large)
     return tree.done(look.trunk_mm, look.exponent)
 
 
@@ -181,9 +184,29 @@ def _veins(rng: np.random.Generator, look: Looks) -> Branches:
             several = clouds[name]
             # Each vein drains its lobe's segments; the lobes meet at the ostium.
             start = tree.follow(ostium, _smooth(row)[1:])
+            small = len(tree.places)
             for cloud in several:
                 tree.grow(rng, start, cloud)
+            _led_round(tree, small)
     return tree.done(1.35 * look.trunk_mm, look.exponent)
+
+
+def _led_round(tree: Tree, first: int) -> None:
+    """Moves the places from number `first` on out of heart, aorta and belly, in place."""
+    places = np.array(tree.places[first:])
+    for _ in range(4):
+        depth = ROUND_MM - shapes.obstacles(places)
+        inside = np.flatnonzero(depth > 0)
+        if not len(inside):
+            break
+        here = places[inside]
+        slope = np.stack(
+            [shapes.obstacles(here + step) - shapes.obstacles(here - step) for step in np.eye(3)],
+            axis=-1,
+        )
+        slope /= np.linalg.norm(slope, axis=1, keepdims=True) + 1e-9
+        places[inside] = here + np.minimum(depth[inside], 12)[:, None] * slope
+    tree.places[first:] = list(places)
 
 
 def _airways(rng: np.random.Generator, arteries: Branches) -> tuple[Tubes, NDArray[np.int_]]:

@@ -168,6 +168,8 @@ def test_arteries_end_all_over_both_lungs_and_stay_in_the_chest() -> None:
     assert (ends[:, 0] > 0).mean() == pytest.approx(0.5, abs=0.1)
     assert np.ptp(ends[:, 2]) > 170
     assert (shapes.cavity(tree.places) < 6).all()
+    small = tree.places[tree.endings < 0.02 * tree.endings[0]]
+    assert (shapes.obstacles(small) > 0).mean() > 0.97  # they go round heart and aorta
 
 
 def test_large_airways_are_at_the_side_of_arteries_not_in_them() -> None:
