@@ -5,8 +5,6 @@ lung, in which an embolus and lumen look alike and only the wall is an edge; and
 dark cluster filled in, for vessels within tissue. The picture that is the clearer tube answers.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped] # ships no types
@@ -22,9 +20,9 @@ Axis = NDArray[np.float64]  # [3] (z, y, x), unit, on the grid
 UP: tuple[float, float, float] = (1.0, 0.0, 0.0)
 
 
-def find_axes(scene: Scene, places: Sequence[tuple[int, int, int]]) -> list[Axis]:
+def find_axes(scene: Scene, places: NDArray[np.int64]) -> list[Axis]:
     """The vessel's axis at each place (z, y, x) of the fine grid."""
-    return [_axis(scene, place) for place in places]
+    return [_axis(scene, (int(z), int(y), int(x))) for z, y, x in places]
 
 
 def _axis(scene: Scene, place: tuple[int, int, int]) -> Axis:

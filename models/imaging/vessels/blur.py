@@ -10,11 +10,13 @@ REACH = 3.5  # sigmas to each side
 
 def blurred(volume: NDArray[np.float32], sigma: NDArray[np.float64]) -> Floats:
     """[z, y, x] blurred by `sigma` voxels along (z, y, x); beyond its sides it is mirrored."""
-    z, y, x = (float(value) for value in sigma)
+    z, y, x = float(sigma[0]), float(sigma[1]), float(sigma[2])
     out = np.empty(volume.shape, dtype=np.float32)
     sides = (_side(x), _side(y))
-    for plane, target in zip(volume, out, strict=True):
-        cv2.GaussianBlur(plane, sides, x, dst=target, sigmaY=y, borderType=cv2.BORDER_REFLECT)
+    for row in range(len(volume)):
+        cv2.GaussianBlur(
+            volume[row], sides, x, dst=out[row], sigmaY=y, borderType=cv2.BORDER_REFLECT
+        )
     tall = (1, _side(z))
     for row in range(out.shape[1]):
         side = np.ascontiguousarray(out[:, row])

@@ -1,7 +1,8 @@
-"""Places in a CT volume that might be emboli (after Liang and Bi's tobogganing, IPMI 2007): what
-is dark and has contrast-filled lumen around it, one place for each summit of both together.
+"""Places in a CT volume that might be emboli.
 
-Sensitive rather than sure: the network decides. The best by a cheap measure of plausibility stay.
+Summits of dark clusters beside contrast-filled lumen (after Liang and Bi's tobogganing, IPMI 2007)
+and dark places in the middle of the lungs' vessels, which a clot may fill altogether. Sensitive
+rather than sure: the network decides. The most plausible by a scorecard stay.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.imaging.vessels.axis import find_axes
-from models.imaging.vessels.clusters import Cluster, clusters
+from models.imaging.vessels.places import Places, find_places
 from models.imaging.vessels.scene import Scene, see
+from models.imaging.vessels.scorecard import plausibility, scorecard
 from models.volume import Volume
 
-MOST = 60  # of a volume
-APART_MM = 5.0  # two places nearer to each other are one
+MOST = 200  # of a volume. Measured on phantoms, small arteries decide: with 60 a third is lost
+APART_MM = 8.0  # two places nearer to each other are one
 
 
 @dataclass(frozen=True)
@@ -41,43 +43,51 @@ def _quiet(stage: str) -> None:
     """Nobody watches."""
 
 
-def find(volume: Volume, tell: Callable[[str], None] = _quiet) -> tuple[Candidate, ...]:
+def find(
+    volume: Volume, tell: Callable[[str], None] = _quiet, most: int = MOST
+) -> tuple[Candidate, ...]:
     """The candidates of a volume, most plausible first; none where no contrast is to be seen."""
     tell("vessels")
     scene = see(volume)
     if scene is None:
         return ()
     tell("candidates")
-    chosen = _apart(clusters(scene), scene)
-    axes = find_axes(scene, [cluster.summit for cluster in chosen])
+    places = find_places(scene)
+    scores = plausibility(places.facts, scorecard())
+    chosen = _apart(places, scores, scene, most)
+    axes = find_axes(scene, places.at[chosen])
     return tuple(
-        _candidate(volume, scene, cluster, axis) for cluster, axis in zip(chosen, axes, strict=True)
+        _candidate(volume, scene, places, int(number), float(scores[number]), axis)
+        for number, axis in zip(chosen, axes, strict=True)
     )
 
 
-def _apart(found: list[Cluster], scene: Scene) -> list[Cluster]:
-    """The most plausible, none of them near to a better one."""
-    kept: list[Cluster] = []
-    places = np.empty((0, 3))
-    for cluster in found:
-        place = np.array(cluster.summit) * scene.grid.step_mm
-        if len(kept) < MOST and (np.linalg.norm(places - place, axis=1) >= APART_MM).all():
-            kept.append(cluster)
-            places = np.vstack([places, place])
-    return kept
+def _apart(
+    places: Places, scores: NDArray[np.float64], scene: Scene, most: int
+) -> NDArray[np.int64]:
+    """The most plausible places, none of them near to a better one."""
+    kept: list[int] = []
+    at = places.at * scene.grid.step_mm
+    for number in np.argsort(-scores, kind="stable"):
+        away = np.linalg.norm(at[kept] - at[number], axis=1)
+        if away.min(initial=np.inf) >= APART_MM:
+            kept.append(int(number))
+        if len(kept) == most:
+            break
+    return np.array(kept, dtype=np.int64)
 
 
 def _candidate(
-    volume: Volume, scene: Scene, cluster: Cluster, axis: NDArray[np.float64]
-) -> Candidate:
-    place = volume.to_voxel(scene.grid.to_mm(cluster.summit))
-    z, y, x = (float(value) for value in place)
+    volume: Volume, scene: Scene, places: Places, number: int, score: float,
+    axis: NDArray[np.float64],
+) -> Candidate:  # fmt: skip
+    z, y, x = (float(side) for side in volume.to_voxel(scene.grid.to_mm(places.at[number])))
     along = scene.grid.directions_mm(axis)
     return Candidate(
         (z, y, x),
         (float(along[0]), float(along[1]), float(along[2])),
-        cluster.diameter_mm,
-        cluster.mean_hu,
+        float(places.diameter_mm[number]),
+        float(places.mean_hu[number]),
         scene.contrast.lumen_hu,
-        cluster.plausibility,
+        score,
     )

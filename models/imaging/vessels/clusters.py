@@ -1,4 +1,4 @@
-"""Dark clusters beside lumen, and how plausible each of them is as an embolus."""
+"""Dark clusters beside lumen, by tobogganing: what slides to one summit is one cluster."""
 
 from dataclasses import dataclass
 
@@ -9,66 +9,56 @@ from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.scene import Scene
 from models.imaging.vessels.toboggan import Index, toboggan
 
+Floats = NDArray[np.float64]
+
 LEAST_DARK = 0.45  # of a voxel of a cluster
 LEAST_HEIGHT = 0.12  # darkness x lumen around
 LEAST_MM3 = 4.0
 SMOOTH_MM = 0.7
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """Voxels that slid to one `summit` (z, y, x of the fine grid)."""
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """`summits` [c, 3] (z, y, x of the fine grid) of the clusters that are large enough.
 
-    summit: tuple[int, int, int]
-    diameter_mm: float
-    mean_hu: float
-    darkness: float
-    around: float
-    plausibility: float
+    `voxels` [v] flat, ascending, and the cluster of each, `owner` [v]; per cluster (small ones
+    included, so that `owner` finds them): volume in mm3, mean HU and mean darkness.
+    """
+
+    summits: Index
+    voxels: Index
+    owner: Index
+    volume_mm3: Floats
+    mean_hu: Floats
+    mean_dark: Floats
+
+    def at(self, flat: Index) -> Index:
+        """The cluster of each voxel, -1 where there is none."""
+        if not len(self.voxels):
+            return np.full(len(flat), -1)
+        place = np.minimum(np.searchsorted(self.voxels, flat), len(self.voxels) - 1)
+        return np.where(self.voxels[place] == flat, self.owner[place], -1)
 
 
-def clusters(scene: Scene) -> list[Cluster]:
-    """All clusters of a scene that are large enough, most plausible first."""
-    height = _height(scene)
-    voxels, summits = toboggan(height, LEAST_HEIGHT)
-    if not len(voxels):
-        return []
-    places, members = np.unique(summits, return_inverse=True)
-    facts = _facts(scene, voxels, members, len(places))
-    found = [
-        _cluster(scene, height, int(place), row)
-        for place, row in zip(places, facts, strict=True)
-        if row[0] >= LEAST_MM3
-    ]
-    return sorted(found, key=lambda cluster: (-cluster.plausibility, cluster.summit))
+def find_clusters(scene: Scene) -> Clusters:
+    """All clusters of a scene."""
+    voxels, ends = toboggan(_height(scene), LEAST_HEIGHT)
+    tops, owner = np.unique(ends, return_inverse=True)
+    size = np.bincount(owner, minlength=len(tops))
+    volume = size.astype(np.float64) * float(np.prod(scene.grid.step_mm))
+    mean_hu, mean_dark = (
+        np.bincount(owner, picture.ravel()[voxels], len(tops)) / np.maximum(size, 1)
+        for picture in (scene.grid.hu, scene.dark)
+    )
+    large = tops[volume >= LEAST_MM3]
+    summits = np.stack(np.unravel_index(large, scene.dark.shape), axis=1)
+    return Clusters(summits, voxels, owner, volume, mean_hu, mean_dark)
 
 
 def _height(scene: Scene) -> NDArray[np.float32]:
     """Darkness times lumen around, where a voxel is dark enough and tissue."""
-    sigma = SMOOTH_MM / scene.grid.step_mm
     dark = np.clip(scene.dark, 0.0, 1.1)
     dark[~(scene.tissue & scene.region)] = 0.0
-    smooth = blurred(dark, sigma)
-    height = smooth * scene.around
+    height = blurred(dark, SMOOTH_MM / scene.grid.step_mm) * scene.around
     height[(dark < LEAST_DARK) | scene.lumen] = 0.0
     return np.asarray(height, dtype=np.float32)
-
-
-def _facts(scene: Scene, voxels: Index, members: Index, count: int) -> NDArray[np.float64]:
-    """Per cluster: volume mm3, mean HU, mean darkness."""
-    size = np.bincount(members, minlength=count)
-    hu = np.bincount(members, scene.grid.hu.ravel()[voxels], count) / size
-    dark = np.bincount(members, scene.dark.ravel()[voxels], count) / size
-    volume = size * float(np.prod(scene.grid.step_mm))
-    return np.stack([volume, hu, dark], axis=1)
-
-
-def _cluster(
-    scene: Scene, height: NDArray[np.float32], place: int, facts: NDArray[np.float64]
-) -> Cluster:
-    z, y, x = (int(i) for i in np.unravel_index(place, height.shape))
-    volume, hu, dark = (float(value) for value in facts)
-    around = float(scene.around[z, y, x])
-    plausible = float(height[z, y, x])
-    diameter = float((6 * volume / np.pi) ** (1 / 3))
-    return Cluster((z, y, x), diameter, hu, dark, around, plausible)
