@@ -21,7 +21,7 @@ ENCLOSED = 0.6  # of what the best enclosed part is, at least
 LEAST_ML = 5.0  # of a lung
 LEAST_SHARE = 0.03  # of the larger lung
 VESSEL_MM = 9.0  # half the width of the widest vessel that a lung's field closes over
-BESIDE_MM = 6.0  # the region's margin, for what bulges over the line from lung to lung
+BESIDE_MM = 0.0  # the region's margin beyond the line from lung to lung: ribs begin there
 ONE_LUNG_MM = 170.0  # wide at most
 ALONE_MM = 45.0  # from a lung that has no neighbour to the trunk of its artery
 
@@ -55,12 +55,11 @@ def _air(hu: Hu, voxel_ml: float) -> Mask:
     labels, count = ndimage.label(gas)
     if count == 0:
         return np.asarray(gas)
-    numbers = np.arange(count + 1)
+    numbers = np.arange(1, count + 1)  # 0, the tissue, may be nowhere
     sizes = np.bincount(labels.ravel()) * voxel_ml
-    tissue = np.asarray(ndimage.median(hu, labels, numbers)) >= ROOM_HU
-    sizes[0] = 0.0
+    tissue = np.append(False, np.asarray(ndimage.median(hu, labels, numbers)) >= ROOM_HU)
     sizes[~tissue] = 0.0  # the room, a stomach, a bowel, a trachea on its own
-    enclosed = np.asarray(ndimage.mean(_enclosure(hu), labels, numbers))
+    enclosed = np.append(0.0, np.asarray(ndimage.mean(_enclosure(hu), labels, numbers)))
     enclosed[sizes < LEAST_ML] = 0.0
     sizes[enclosed < ENCLOSED * enclosed.max()] = 0.0
     kept = (sizes >= LEAST_ML) & (sizes >= LEAST_SHARE * sizes.max())

@@ -11,6 +11,7 @@ from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.grid import BoxMm, Grid, Hu, Mask, regrid
 from models.imaging.vessels.lumen import (
+    BRIGHT_DARKNESS,
     WALL_HU,
     Contrast,
     darkness,
@@ -24,6 +25,7 @@ FINE_MM = 1.0
 LEAST_MM = 12.0  # a side of a volume in which there is anything to be found
 DEEP_MM = 6.0  # from the lungs' outer surface: no rib comes that near to a vessel
 BLUR_MM = 0.8
+BONE_MM, BONE_SHARE = 2.5, 0.12  # sigma of its neighbourhood, and its part in it
 AROUND_MM = 3.5  # how far lumen counts as being around something
 SCANNER_MM = 0.6  # blur (sigma) of a usual body kernel
 
@@ -32,9 +34,9 @@ SCANNER_MM = 0.6  # blur (sigma) of a usual body kernel
 class Scene:
     """All [z, y, x] on the fine grid.
 
-    `dark` is 0 for lumen and 1 for an embolus, whatever share the lung has in the voxel; `around`
-    the part of the tissue nearby that is lumen; `inside` lies deep enough in a lung that all
-    that is bright is a vessel.
+    `region` is where emboli may lie, the neighbourhood of bones left out. `dark` is 0 for lumen
+    and 1 for an embolus, whatever share the lung has in the voxel; `around` the part of the tissue
+    nearby that is lumen; `inside` lies deep enough in a lung that all that is bright is a vessel.
     """
 
     grid: Grid
@@ -73,8 +75,16 @@ def _described(grid: Grid, region: Mask, inside: Mask, lungs: bool) -> Scene | N
     whole = np.sqrt(BLUR_MM**2 + SCANNER_MM**2) / grid.step_mm
     dark = darkness(seen, tissue, contrast, whole)
     lumen = find_lumen(dark, tissue, region, inside if lungs else None)
+    if lungs:
+        region = region & (inside | ~_at_bone(dark, tissue, lumen, grid))
     around = _around(lumen, tissue, AROUND_MM / grid.step_mm)
     return Scene(grid, contrast, lumen, inside, region, tissue, dark, around)
+
+
+def _at_bone(dark: Hu, tissue: Mask, lumen: Mask, grid: Grid) -> Mask:
+    """What lies beside something bright that is no lumen: pleura under a rib, marrow."""
+    bone = (tissue & ~lumen & (dark < BRIGHT_DARKNESS)).astype(np.float32)
+    return np.asarray(blurred(bone, BONE_MM / grid.step_mm) > BONE_SHARE)
 
 
 def _around(lumen: Mask, tissue: Mask, sigma: NDArray[np.float64]) -> Hu:

@@ -111,6 +111,6 @@ class Chest:
         return Volume(np.round(seen).astype(np.int16), affine)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def chest() -> Callable[..., Chest]:
     return Chest
