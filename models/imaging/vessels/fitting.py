@@ -27,8 +27,11 @@ ON_MM = 2.0  # of an embolus's voxel: a place so near lies on it
 OTHERS_WEIGHT = 0.02  # of a place on no embolus; there are hundreds for each that is
 TOGETHER = 0.7  # how far several places on an embolus share its weight
 SMALL, SMOOTH = 2.0, 8.0  # penalties on points, and on a step's difference to the next
-VOLUMES, EMBOLI, SEED = 68, 8, 1100
-STYLES_TURN: tuple[StyleName, ...] = ("usual", "other")  # half of each population
+EMBOLI = 8  # of a phantom: twice and more what patients have, for more of each level
+SEEDS: dict[StyleName, tuple[int, ...]] = {
+    "usual": (*range(1100, 1118), *range(1200, 1216)),
+    "other": (*range(6100, 6118), *range(6200, 6216)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +118,8 @@ def _regressed(
 
 
 def _phantoms() -> Iterator[Seen]:
-    for number in range(VOLUMES):
-        style = STYLES_TURN[number % len(STYLES_TURN)]
-        rng = np.random.default_rng(SEED + number)
-        made = ctpa_phantom.volume(rng, style=style, emboli=EMBOLI)
+    for style, seed in ((style, seed) for style, seeds in SEEDS.items() for seed in seeds):
+        made = ctpa_phantom.volume(np.random.default_rng(seed), style=style, emboli=EMBOLI)
         seen = look(made.volume, made.emboli)
         if seen is not None:
             yield seen
