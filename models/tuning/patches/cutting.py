@@ -28,7 +28,7 @@ from models.tuning.room import Tick, boot, locked, make_room, quiet, touch
 VERSION = 4  # of the cutting and of every task's views: part of the digest
 SHARE = 0.5  # of the disk budget that patches may take; the rest is for prefix caches
 CHUNK, CHUNK_OF_VOLUMES = 64, 4  # cases cut ahead of being written
-PATCHES_OF_VOLUME = 60  # about as many candidates has a volume (paper 1.3: 52)
+PATCHES_OF_VOLUME = 200  # as many candidates has a volume at most (models.imaging.vessels)
 WATCH_S = 5.0  # a volume takes many seconds: whoever waits is told that the work goes on
 
 Arrays = list[NDArray[np.uint8]]
