@@ -5,7 +5,6 @@ z to the head. Voxel coordinates are (z, y, x) = indices into `voxels`, the cent
 whole numbers.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -86,12 +85,6 @@ def _order(steps: NDArray[np.float64]) -> list[int]:
     return order
 
 
-def upright_labels(volume: Volume, labels: LabelVoxels) -> LabelVoxels:
-    """Labels on the grid of `volume`, turned as `upright` turns it."""
-    turned = upright(Volume(labels.astype(np.int16), volume.affine))
-    return np.asarray(turned.voxels, dtype=np.uint8)
-
-
 class VolumeError(Exception):
     """A volume that cannot be read or used; `code` is stable, `detail` says the value and the way
     out, `file` names the file at fault where there is one.
@@ -102,13 +95,3 @@ class VolumeError(Exception):
         self.code = code
         self.detail = detail
         self.file = file
-
-
-def centres(labels: LabelVoxels, wanted: Sequence[int]) -> Points:
-    """The voxel of each label that lies nearest to its centre of mass, so that it is inside."""
-    found = []
-    for label in wanted:
-        where = np.argwhere(labels == label)
-        mean = where.mean(axis=0)
-        found.append(where[np.argmin(((where - mean) ** 2).sum(axis=1))])
-    return np.array(found, dtype=np.float64).reshape(-1, 3)

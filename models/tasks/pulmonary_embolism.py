@@ -14,7 +14,7 @@ from models.case import NO_PIXELS, Case, CaseFiles, Roi
 from models.findings import EmbolismFinding, Embolus, Labels, Measure, OperatingPoint
 from models.imaging import ctpa_phantom
 from models.imaging.looks import Look, recoloured
-from models.imaging.vessels import Candidate, find, patch
+from models.imaging.vessels import Candidate, find, patch, patches
 from models.imaging.volumes.stored import unpack_labels, unpack_volume
 from models.metrics import calibration, froc, froc_volumes
 from models.task import Phantom, Task
@@ -22,7 +22,7 @@ from models.volume import Volume
 
 WIDTHS_MM = (10.0, 15.0, 20.0)  # paper 1.3
 SHIFT = 0.2  # of the width, along the vessel, to either side
-SERVED_TURNS_DEG = (0.0, 90.0)
+SERVED = tuple((width_mm, 0.0, turn_deg) for width_mm in WIDTHS_MM for turn_deg in (0.0, 90.0))
 ON_MM = 2.0  # a candidate so near to a voxel of an embolus lies on it: about a voxel's diagonal
 EVEN = 0.5  # without an operating point an embolus is there if that is more likely than not
 # The next scanner's contrast, noise and sharpness; the patch is grey, so colours stay.
@@ -93,9 +93,7 @@ def _views(
     volume: Volume, candidate: Candidate, size: int, rng: np.random.Generator | None
 ) -> Iterator[NDArray[np.uint8]]:
     if rng is None:
-        for width_mm in WIDTHS_MM:
-            for turn_deg in SERVED_TURNS_DEG:
-                yield patch(volume, candidate, width_mm, 0.0, turn_deg, size)
+        yield from patches(volume, candidate, SERVED, size)
         return
     width_mm = WIDTHS_MM[int(rng.integers(len(WIDTHS_MM)))]
     shift, turn_deg = float(rng.uniform(-SHIFT, SHIFT)), float(rng.uniform(0, 360))

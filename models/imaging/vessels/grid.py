@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.volume import Points, Volume, upright
+from models.volume import Points, Volume
 
 Hu = NDArray[np.float32]  # [z, y, x], HU
 Mask = NDArray[np.bool_]  # [z, y, x]
@@ -79,8 +79,3 @@ def _along_z(planes: Hu, wanted: int) -> Hu:
         side = np.ascontiguousarray(planes[:, y])
         hu[:, y] = cv2.resize(side, (side.shape[1], wanted), interpolation=how)
     return hu
-
-
-def upright_grid(volume: Volume, side_mm: float) -> Grid:
-    """The whole of `volume`, of any orientation, on a coarse grid."""
-    return regrid(upright(volume), side_mm)
