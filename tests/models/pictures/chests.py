@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
 from models.findings import EmbolismFinding, Embolus
-from models.volume import LabelVoxels, Volume, centres
+from models.volume import LabelVoxels, Volume
 
 SHAPE, STEP_MM = (30, 66, 80), (5.0, 4.0, 4.5)
 HERE = (-120.0, -150.0, -400.0)  # LPS of the first voxel
@@ -62,9 +62,16 @@ def embolus(volume: Volume, place: tuple[float, float, float], mm: float, score:
     return Embolus(place, (x, y, z), mm, score)
 
 
+def nearest_to_centre(things: LabelVoxels, label: int) -> list[float]:
+    """The voxel of a thing that lies nearest to its centre of mass, so that it is inside."""
+    where = np.argwhere(things == label)
+    away = ((where - where.mean(axis=0)) ** 2).sum(axis=1)
+    return [float(side) for side in where[np.argmin(away)]]
+
+
 def found(volume: Volume, things: LabelVoxels, *scores: float) -> EmbolismFinding:
     """A finding of the first emboli, one for each score."""
-    places = centres(things, range(1, len(scores) + 1))
+    places = [nearest_to_centre(things, label) for label in range(1, len(scores) + 1)]
     emboli = tuple(
         embolus(volume, (float(z), float(y), float(x)), 9.0, score)
         for (z, y, x), score in zip(places, scores, strict=True)
