@@ -12,6 +12,8 @@ Pixels = NDArray[np.uint8]  # [y, x, 3], RGB
 Mask = NDArray[np.uint8]  # [y, x], index of a class: 0 = background, k = the k-th class
 Box = tuple[float, float, float, float]  # half-open x0, y0, x1, y1 in pixels of the case
 NO_PIXELS: Pixels = np.zeros((0, 0, 3), dtype=np.uint8)  # a volume's
+Points = NDArray[np.float64]  # [n, 2], x and y in pixels of the case, sub-pixel, x ascending
+Lines = tuple[Points, Points]  # lumen-intima, media-adventitia
 UNKNOWN = 255  # in a mask: nobody said what this pixel shows; neither learnt from nor measured
 
 
@@ -49,6 +51,11 @@ class Case:
     voxels belong to the k-th thing to be found (all 0: there is none; None: nobody said).
     `count` is how many there are, which is all that a metric needs. `tell` is called with the
     name of a stage as work on a volume goes on.
+
+    `lines` are the two boundaries of a vessel's far wall as they were drawn, `readers` those of
+    each person who drew them, by name, where there were several. `roi_px` is the part of the
+    image that a caller asks about (None: all of it), and `spacing_source` says who told the
+    spacing: "given", "cubs" or "dicom".
     """
 
     case_id: str
@@ -61,6 +68,10 @@ class Case:
     volume: Volume | None = None
     things: LabelVoxels | None = None
     count: int | None = None
+    lines: Lines | None = None
+    readers: Mapping[str, Lines] = field(default_factory=dict)
+    roi_px: Box | None = None
+    spacing_source: str | None = None
     tell: Callable[[str], None] = _quiet
 
 

@@ -122,6 +122,45 @@ class EmbolismFinding:
 
 
 @dataclass(frozen=True)
+class Thickness:
+    """Mean and largest intima-media thickness over the traced columns, in px or in mm."""
+
+    mean: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How many columns of the region have both lines, and how many were left out of it for want of
+    evidence.
+    """
+
+    traced: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class IntimaMediaFinding:
+    """The two boundaries of a vessel's far wall, and how far they are apart.
+
+    Lines are (x, y), x ascending, sub-pixel; both have the same columns. Without a spacing
+    `imt_mm`, `spacing_mm` and `spacing_source` are None: millimetres are never guessed; where no
+    wall is seen, the lines are empty, and `imt_px` is None too. `spacing_mm` is one number for
+    square pixels, else (row, column). `roi_px` is the region looked at: as the caller gave it, or
+    around the far wall that was found, None if there was none.
+    """
+
+    lumen_intima: tuple[tuple[float, float], ...]
+    media_adventitia: tuple[tuple[float, float], ...]
+    imt_mm: Thickness | None
+    imt_px: Thickness | None
+    spacing_mm: float | tuple[float, float] | None
+    spacing_source: str | None
+    roi_px: tuple[float, float, float, float] | None
+    columns: Columns
+
+
+@dataclass(frozen=True)
 class Labels:
     """The classes in a fixed order and the positive one, if any.
 
