@@ -59,19 +59,51 @@ def fit(
 
 def train_epoch(run: Run, epoch: int, tick: Tick, stop: Stop) -> float | None:
     """One epoch of steps; the mean loss, or None when asked to stop."""
-    batches = epoch_batches(run.patches, run.spec, epoch)
+    batches = epoch_views(run.patches, run.spec, epoch)
     losses: list[float] = []
     run.tuned.train()
     for index, batch in enumerate(batches):
         if stop():
             return None
         set_rates(run.optimiser, run.spec.recipe, epoch * len(batches) + index, len(batches))
-        loss = _step_in_memory(run, epoch, batch)
+        loss = _step_in_memory(run, batch)
         if not np.isfinite(loss):
             raise DivergedError(f"loss {loss} in epoch {epoch + 1}: try a lower learning rate")
         losses.append(loss * len(batch))
         tick("training", epoch * len(batches) + index + 1, run.spec.recipe.epochs * len(batches))
     return sum(losses) / sum(len(batch) for batch in batches)
+
+
+def epoch_views(patches: PatchSet, spec: RunSpec, epoch: int) -> list[NDArray[np.int64]]:
+    """Flat indices of the views of one epoch, in batches: of each patch one variant, another in the
+    next epoch; of candidates, drawn evenly, all that show a thing.
+    """
+    if not (spec.recipe.stratify and patches.of_candidates):
+        return [
+            rows * patches.variants + epoch % patches.variants
+            for rows in epoch_batches(patches, spec, epoch)
+        ]
+    rng = generator(spec.seed, "order", epoch)
+    views = even_views(patches, rng)
+    return batched(rng.permutation(views), max(2, spec.recipe.batch_size))
+
+
+def even_views(patches: PatchSet, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Every variant of every candidate that is a thing, and as many views of others (paper 1.1).
+
+    Things are few and the network must see all that is known of them. Of the others every one is
+    seen before any is seen a second time, and then in another variant.
+    """
+    truth = patches.classes[patches.picked] == patches.labels.positive_index
+    things, others = patches.picked[truth], patches.picked[~truth]
+    if not len(things):
+        raise BadDataError("no training patch is of the positive class: there is nothing to learn")
+    variants = patches.variants
+    shown = (things[:, None] * variants + np.arange(variants)).ravel()
+    first = rng.integers(variants, size=len(others))
+    rounds = (first + np.arange(variants)[:, None]) % variants
+    against = np.concatenate([rng.permutation(others * variants + turn) for turn in rounds])
+    return np.concatenate([shown, against[: max(2, len(shown))]])
 
 
 def epoch_batches(patches: PatchSet, spec: RunSpec, epoch: int) -> list[NDArray[np.int64]]:
@@ -115,10 +147,10 @@ def stratified(
     return np.sort(np.concatenate(kept))
 
 
-def _step_in_memory(run: Run, epoch: int, batch: NDArray[np.int64]) -> float:
+def _step_in_memory(run: Run, batch: NDArray[np.int64]) -> float:
     """A step; the first that does not fit in memory is done in halves, and so are all after it."""
     try:
-        return step(run, epoch, batch)
+        return step(run, batch)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not _memory(error):
             raise
@@ -130,7 +162,7 @@ def _step_in_memory(run: Run, epoch: int, batch: NDArray[np.int64]) -> float:
         run.progress.parts = 2
     if run.device.type == "cuda":  # untested here
         torch.cuda.empty_cache()
-    return _step_in_memory(run, epoch, batch)
+    return _step_in_memory(run, batch)
 
 
 def _memory(error: BaseException) -> bool:
@@ -140,18 +172,19 @@ def _memory(error: BaseException) -> bool:
     )
 
 
-def step(run: Run, epoch: int, batch: NDArray[np.int64]) -> float:
-    """One optimiser step on one batch, in `parts` with their gradients summed; the mean loss."""
+def step(run: Run, batch: NDArray[np.int64]) -> float:
+    """One optimiser step on views by flat index, in `parts` with their gradients summed; the mean
+    loss.
+    """
     patches = run.patches
     run.optimiser.zero_grad(set_to_none=True)
     total = 0.0
-    for part in np.array_split(batch, run.progress.parts):
-        flat = part * patches.variants + epoch % patches.variants
+    for flat in np.array_split(batch, run.progress.parts):
         state = run.features.at(run.tuned.prefix, flat)
         truth = torch.from_numpy(patches.truth(flat)).to(run.device)
         with precision(run.spec.numerics):
             logits = run.tuned(*state)
-        loss = loss_of(logits, truth) * (len(part) / len(batch))
+        loss = loss_of(logits, truth) * (len(flat) / len(batch))
         torch.autograd.backward(loss)
         total += loss.item()
     run.optimiser.step()

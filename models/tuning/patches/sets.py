@@ -72,6 +72,11 @@ class PatchSet:
         """Class index of each training patch, [n]; zeros in a map task."""
         return _repeated(self.train_rows)
 
+    @property
+    def of_candidates(self) -> bool:
+        """Whether each patch has a truth of its own, as the candidates of a volume do."""
+        return any(row.truths for row in self.train_rows)
+
     def pixels(self, flat: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Patches by flat index: n * V + v for training, then the validation patches."""
         return self._taken(self.train, self.validation, flat)

@@ -138,10 +138,10 @@ def test_a_run_fails_when_a_frozen_tensor_moved(
 ) -> None:
     real = loop.step
 
-    def meddling(run, epoch, batch):
+    def meddling(run, batch):
         with torch.no_grad():
             run.tuned.network[0][0].weight.mul_(1.001)
-        return real(run, epoch, batch)
+        return real(run, batch)
 
     monkeypatch.setattr(loop, "step", meddling)
     with pytest.raises(FreezeError):
@@ -194,11 +194,11 @@ def test_a_batch_that_does_not_fit_is_halved_once(
 ) -> None:
     real, sizes = loop.step, []
 
-    def cramped(run, epoch, batch):
+    def cramped(run, batch):
         sizes.append((len(batch), run.progress.parts))
         if run.progress.parts == 1:
             raise torch.OutOfMemoryError("not enough memory: you tried to allocate 9 bytes")
-        return real(run, epoch, batch)
+        return real(run, batch)
 
     monkeypatch.setattr(loop, "step", cramped)
     assert len(list(fit(spec("depth:2"), patches, weights=tiny_weights, folder=tmp_path))) == 3
@@ -208,7 +208,7 @@ def test_a_batch_that_does_not_fit_is_halved_once(
 def test_a_batch_that_does_not_fit_in_halves_says_what_to_do(
     spec, patches, tiny_weights, tmp_path, monkeypatch
 ) -> None:
-    def full(run, epoch, batch):
+    def full(run, batch):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(loop, "step", full)
@@ -224,7 +224,7 @@ def test_halves_give_the_gradient_of_the_whole(spec, patches, tiny_weights, tmp_
         run.tuned.eval()  # no dropout: the halves differ in nothing else
         run.progress.parts = parts
         run.optimiser.step = lambda: None  # type: ignore[method-assign]
-        losses.append(loop.step(run, 0, np.arange(13)))
+        losses.append(loop.step(run, np.arange(13)))
         grads.append(run.tuned.network[-1][-1].weight.grad.clone())
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert torch.allclose(grads[0], grads[1], atol=1e-6)
