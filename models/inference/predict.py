@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from models.case import Case, Pixels
+from models.case import Box, Case, Pixels
 from models.findings import Labels, OperatingPoint
-from models.inference.runtime import Network, as_patches
+from models.inference.runtime import Network, as_patches, nothing
 from models.task import Task
 
 ALL = "all"
 GIVEN = "threshold"
+GIVEN_BY_CALLER = "given"  # the source of a spacing that nobody else told
 
 
 class PointError(ValueError):
@@ -80,9 +81,19 @@ def predict(
     pixels: Pixels,
     point: OperatingPoint | None,
     spacing_mm: tuple[float, float] | None = None,
+    *,
+    spacing_source: str = GIVEN_BY_CALLER,
+    roi_px: Box | None = None,
 ) -> Answer:
-    """What the model finds in one image; deterministic. `spacing_mm` is (row, column)."""
-    case = Case(case_id="input", subject="input", pixels=pixels, spacing_mm=spacing_mm)
+    """What the model finds in one image; deterministic.
+
+    `spacing_mm` is (row, column), `spacing_source` who told it, `roi_px` the region asked about
+    (None: all of it). An image in which a task sees nothing to look at has no patches.
+    """
+    source = None if spacing_mm is None else spacing_source
+    case = Case(
+        "input", "input", pixels, spacing_mm=spacing_mm, spacing_source=source, roi_px=roi_px
+    )
     rois = list(task.rois(case, network.size, None))
-    outputs = network.run(as_patches([roi.pixels for roi in rois]))
+    outputs = network.run(as_patches([roi.pixels for roi in rois])) if rois else nothing(network)
     return Answer(task.decide(case, rois, outputs, labels_of(card), point), point)

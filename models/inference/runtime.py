@@ -179,6 +179,12 @@ def load(path: Path, bf16: bool | None = None) -> Network:
     return OpenVinoNetwork(path, bool(bf16)) if session is None else OnnxRuntimeNetwork(session)
 
 
+def nothing(network: Network) -> Scores:
+    """The outputs of no patch at all."""
+    side = (network.size, network.size) if network.is_map else ()
+    return np.empty((0, network.classes, *side), np.float32)
+
+
 def as_patches(pixels: list[Pixels]) -> NDArray[np.uint8]:
     """Patches of one size as the array a network takes, without copying a single one."""
     return pixels[0][np.newaxis] if len(pixels) == 1 else np.stack(pixels)

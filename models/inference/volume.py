@@ -8,12 +8,11 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.case import NO_PIXELS, Case, Roi
 from models.findings import OperatingPoint
 from models.inference.predict import Answer, labels_of
-from models.inference.runtime import Network, Scores, as_patches
+from models.inference.runtime import Network, Scores, as_patches, nothing
 from models.task import Task
 from models.volume import Volume
 
@@ -69,14 +68,8 @@ def _examined(
         heard("scoring", len(kept))
         outputs.append(network.run(as_patches([roi.pixels for roi in group])))
         kept += [replace(roi, pixels=NO_PIXELS) for roi in group]
-    scores = np.concatenate(outputs) if outputs else _nothing(network)
+    scores = np.concatenate(outputs) if outputs else nothing(network)
     return Answer(task.decide(case, kept, scores, labels_of(card), point), point)
-
-
-def _nothing(network: Network) -> NDArray[np.float32]:
-    """The outputs of no patch at all."""
-    side = (network.size, network.size) if network.is_map else ()
-    return np.empty((0, network.classes, *side), np.float32)
 
 
 class _Work(threading.Thread):

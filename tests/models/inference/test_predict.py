@@ -1,12 +1,14 @@
 """From pixels to a finding, and which operating point applies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from models.case import Case, Roi
 from models.findings import OperatingPoint
 from models.inference.predict import PointError, choose_point, point_of, predict
 from models.inference.runtime import load
@@ -77,3 +79,38 @@ def test_a_kept_point_may_say_more_than_we_know() -> None:
     assert point_of({"name": "youden", "threshold": 0.5, "of": "later"}) == OperatingPoint(
         "youden", 0.5
     )
+
+
+def test_what_the_caller_knows_of_an_image_reaches_the_task(make_network: MakeNetwork) -> None:
+    seen: list[Case] = []
+
+    def watched(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi]:
+        seen.append(case)
+        return TASK.rois(case, size, rng)
+
+    task, network, pixels = replace(TASK, rois=watched), load(make_network()), np.zeros((9, 9, 3))
+    pixels = pixels.astype(np.uint8)
+    predict(task, network, THREE, pixels, None)
+    predict(task, network, THREE, pixels, None, (0.1, 0.2), roi_px=(1, 2, 8, 9))
+    predict(task, network, THREE, pixels, None, (0.1, 0.2), spacing_source="dicom")
+    assert [case.spacing_source for case in seen] == [None, "given", "dicom"]
+    assert [case.roi_px for case in seen] == [None, (1, 2, 8, 9), None]
+    assert [case.spacing_mm for case in seen] == [None, (0.1, 0.2), (0.1, 0.2)]
+
+
+def test_an_image_with_nothing_to_look_at_is_decided_on_no_output(
+    make_network: MakeNetwork,
+) -> None:
+    shapes: list[Any] = []
+
+    def nothing(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi]:
+        return iter(())
+
+    def decided(case: Case, rois: Any, outputs: Any, labels: Any, point: Any) -> str:
+        shapes.append((len(rois), outputs.shape, outputs.dtype))
+        return "nothing"
+
+    task = replace(TASK, rois=nothing, decide=decided)
+    answer = predict(task, load(make_network()), THREE, np.zeros((9, 9, 3), np.uint8), None)
+    assert answer.finding == "nothing"
+    assert shapes == [(0, (0, 3), np.float32)]
