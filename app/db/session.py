@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.db import chain
 from app.settings import settings
 
 BUSY_TIMEOUT_MS = 30_000
@@ -51,6 +52,10 @@ def unwatched(url: str) -> Engine:
     event.listen(made, "begin", _begin_sqlite)
     return made
 
+
+# No audit row is stored unlinked, whoever adds it.
+event.listen(Session, "before_flush", chain.link_objects)
+event.listen(Session, "do_orm_execute", chain.link_batch)
 
 _engines: dict[str, Engine] = {}
 _making = threading.Lock()

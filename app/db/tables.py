@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.columns import Base, Json, Leased, Owned, Serial, now
 
 __all__ = [
     "Audit", "Base", "Dataset", "Deployment", "EpochRow", "Event", "Finish", "Heartbeat",
-    "Idempotency", "Json", "Key", "LedgerRow", "Model", "Prediction", "Registration", "Run",
-    "Sweep", "now",
+    "Idempotency", "Json", "Key", "LedgerRow", "Model", "Prediction", "Registration",
+    "RetiredSecret", "Run", "Sweep", "now",
 ]  # fmt: skip
 
 
@@ -26,6 +26,22 @@ class Key(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by: Mapped[str | None]  # None: made at first start, by nobody's key
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    rotated_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]  # written now and then, not with every request
+    rate_per_s: Mapped[float | None]  # None: the service's limit
+    upload_max_bytes: Mapped[int | None] = mapped_column(BigInteger)  # None: the route's limit
+
+
+class RetiredSecret(Base):
+    """A secret that a rotation replaced: it opens the key until its time is over. It is kept after
+    that, so that it is known for what it was and is never taken for a new one.
+    """
+
+    __tablename__ = "retired_secrets"
+    digest: Mapped[str] = mapped_column(primary_key=True)  # SHA-256, hex
+    key_id: Mapped[str] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"), index=True)
+    until: Mapped[datetime]
 
 
 class Dataset(Owned, Leased, Base):
@@ -45,6 +61,7 @@ class Dataset(Owned, Leased, Base):
     splits: Mapped[Json] = mapped_column(default=dict)
     problems: Mapped[list[Any]] = mapped_column(default=list)
     warnings: Mapped[list[Any]] = mapped_column(default=list)
+    erased_at: Mapped[datetime | None]  # when a subject, or all of it, was erased last
 
 
 class LedgerRow(Base):
@@ -200,6 +217,8 @@ class Prediction(Owned, Leased, Base):
 
 
 class Audit(Base):
+    """What was done by whom. Each row is bound to the one before it (app.db.chain)."""
+
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(default=now)
@@ -209,6 +228,7 @@ class Audit(Base):
     resource: Mapped[str | None]
     status: Mapped[int]
     request_id: Mapped[str]
+    hash: Mapped[str]  # SHA-256, hex; app.db.chain fills it in
 
 
 class Idempotency(Base):

@@ -8,6 +8,7 @@ from alembic import command
 from sqlalchemy import Engine, select, text
 
 from app.db import schema
+from app.db.chain import verify
 from app.db.session import engine, reading, unwatched
 from app.db.tables import Base, Dataset, EpochRow, Event, Finish, Key, Run, Sweep
 from app.settings import settings
@@ -71,6 +72,7 @@ def test_a_database_of_the_first_release_upgrades_and_keeps_its_rows() -> None:
         assert session.scalars(select(EpochRow)).one().record["loss"] == 0.5
         assert [event.id for event in session.scalars(select(Event).order_by(Event.id))] == [1, 2]
         assert session.scalars(select(Key)).one().role == "admin"
+        assert (verify(session).intact, verify(session).rows) == (True, 1)
 
 
 @pytest.mark.usefixtures("first_release")
