@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,14 +10,20 @@ from typing import Any
 import cv2
 
 from app.errors import Problem, Unprocessable
-from app.predictions.kinds import Kind, check_image
+from app.predictions.kinds import (
+    Kind,
+    check_image,
+    measures,
+    takes_region,
+)
 from app.predictions.options import Options
 from app.predictions.serving import Serving
 from app.settings import settings
-from models.case import Pixels
+from models.case import Box, Pixels
 from models.findings import OperatingPoint
 from models.imaging import frames
-from models.inference.predict import Answer, labels_of, predict
+from models.inference.predict import GIVEN_BY_CALLER, Answer, labels_of, predict
+from models.inference.region import along
 from models.pictures import finding_picture
 from models.task import Task
 
@@ -69,11 +76,22 @@ def encode(envelope: dict[str, Any]) -> bytes:
     return json.dumps(envelope, separators=(",", ":"), allow_nan=False, default=float).encode()
 
 
-def decoded(data: bytes, task: Task) -> tuple[Pixels, tuple[str, ...]]:
-    """Pixels and what was done to get them. Raises Unprocessable or UnsupportedMedia."""
+@dataclass(frozen=True)
+class Seen:
+    """An image as it was read: its pixels, the spacing it told itself, what was done to read it."""
+
+    pixels: Pixels
+    notes: tuple[str, ...] = ()
+    spacing_mm: tuple[float, float] | None = None  # (row, column)
+    spacing_source: str | None = None
+
+
+def opened(data: bytes, task: Task) -> Seen:
+    """The image in a file. Raises Unprocessable or UnsupportedMedia."""
     check_image(data, task)
+    most = settings().image_max_pixels
     try:
-        return frames.decode(data, settings().image_max_pixels)
+        return Seen(*frames.decode(data, most))
     except frames.UnreadableError as error:
         pointed = {"pointer": "#/file", "detail": f"{error.code}: {error.detail}"}
         raise Unprocessable("unreadable_image", error.detail, [pointed]) from error
@@ -81,22 +99,69 @@ def decoded(data: bytes, task: Task) -> tuple[Pixels, tuple[str, ...]]:
 
 def answer(asked: Asked, data: bytes) -> Answered:
     """The whole work on one image. Raises a Problem for what the caller got wrong."""
-    point = asked.serving.point_for(asked.options.operating_point)
-    pixels, notes = decoded(data, asked.task)
-    height, width = pixels.shape[:2]
-    asked.options.check_roi(width, height)
-    serving = asked.serving
+    options, serving = asked.options, asked.serving
+    point = serving.point_for(options.operating_point)
+    seen = opened(data, asked.task)
+    height, width = seen.pixels.shape[:2]
+    options.check_roi(width, height)
+    spacing_mm = options.spacing_mm or seen.spacing_mm
+    source = GIVEN_BY_CALLER if options.spacing_mm else seen.spacing_source
+    region, widened = _region(options, (width, height), spacing_mm)
     found = predict(
-        asked.task, serving.network(), serving.card, pixels, point, asked.options.spacing_mm
-    )
-    seen = {"width": width, "height": height, "sha256": hashlib.sha256(data).hexdigest()}
+        asked.task, serving.network(), serving.card, seen.pixels, point, spacing_mm,
+        spacing_source=source, roi_px=region,
+    )  # fmt: skip
+    told = {"width": width, "height": height, "sha256": hashlib.sha256(data).hexdigest()}
     shown = point_shown(found.point)
-    changed = [
+    warnings = [*_changes(seen), *_measuring(asked, seen), *remarks(asked, "image")]
+    if widened and takes_region(asked.task):
+        warnings.append(_widened(region))
+    envelope = enveloped(asked, shown, told, warnings, asdict(found.finding))
+    return Answered(envelope, seen.pixels, found)
+
+
+def _region(
+    options: Options, size: tuple[int, int], spacing_mm: tuple[float, float] | None
+) -> tuple[Box | None, bool]:
+    """Where to look, if the caller said so, and whether that is more than was said."""
+    if options.roi_px is None:
+        return None, False
+    return along(options.roi_px, size, spacing_mm, points=options.roi_points)
+
+
+def _widened(region: Box | None) -> dict[str, str]:
+    _, top, _, bottom = region or (0, 0, 0, 0)
+    detail = f"roi_px was taken for two points on the wall: rows {top:.0f} to {bottom:.0f} count"
+    return {"code": "roi_widened", "detail": detail}
+
+
+def _changes(seen: Seen) -> list[dict[str, str]]:
+    return [
         {"code": note, "detail": f"changed before it was read: {note.replace('_', ' ')}"}
-        for note in notes
+        for note in seen.notes
     ]
-    warnings = changed + remarks(asked, "image")
-    return Answered(enveloped(asked, shown, seen, warnings, asdict(found.finding)), pixels, found)
+
+
+def _measuring(asked: Asked, seen: Seen) -> list[dict[str, str]]:
+    """Of an answer that would be in millimetres: that it is not, or by whose spacing it is."""
+    given, own = asked.options.spacing_mm, seen.spacing_mm
+    if not measures(asked.task):
+        return []
+    if given is None and own is None:
+        detail = (
+            "nobody told the size of a pixel, so the answer is in pixels alone: give spacing_mm, "
+            "or send the DICOM file of the scanner"
+        )
+        return [{"code": "no_spacing", "detail": detail}]
+    if given is not None and own is not None and not _alike(given, own):
+        sides = " x ".join(f"{side:g}" for side in own)
+        detail = f"spacing_mm as given is used; the file itself tells {sides} mm a pixel"
+        return [{"code": "spacing_differs", "detail": detail}]
+    return []
+
+
+def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return all(math.isclose(*sides, rel_tol=0.01) for sides in zip(one, other, strict=True))
 
 
 def enveloped(
@@ -128,7 +193,7 @@ def point_shown(point: OperatingPoint | None) -> dict[str, Any]:
 
 def remarks(asked: Asked, kind: Kind) -> list[dict[str, str]]:
     """Options that had no part in the answer, and why."""
-    found = [(name, WHY[name].format(kind=kind)) for name in asked.options.unused(kind)]
+    found = [(name, WHY[name].format(kind=kind)) for name in asked.options.unused(kind, asked.task)]
     return [{"code": f"{name}_not_used", "detail": why} for name, why in found]
 
 

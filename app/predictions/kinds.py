@@ -1,6 +1,7 @@
 """What kind of file was sent, told by its first bytes, and whether its task answers for it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Literal
 
 from app.errors import UnsupportedMedia
@@ -13,6 +14,7 @@ Kind = Literal["image", "video", "volume"]
 SNIFFED_BYTES = 352  # a NIfTI file says at byte 344 that it is one
 VIDEOS = "mp4, mov, avi, mkv, webm"
 VOLUMES = "a zip of a DICOM series, one multi-frame DICOM file, .nii, .nii.gz"
+FRAMES = ("one DICOM frame",)
 # A DICOM file without its preamble begins with an element of group 2 or 8.
 _BARE_DICOM = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
 _TIFF = (b"II*\0", b"MM\0*")
@@ -67,6 +69,29 @@ def _told(head: bytes, *tables: Told) -> str | None:
     return None
 
 
+def takes_region(task: Task) -> bool:
+    """Whether it looks at the region that the caller names: its finding tells which it was."""
+    return "roi_px" in _told_of(task)
+
+
+def measures(task: Task) -> bool:
+    """Whether it answers in millimetres: its finding tells the spacing that it had."""
+    return "spacing_mm" in _told_of(task)
+
+
+def takes_frames(task: Task) -> bool:
+    """Whether one frame in a DICOM file is an image to it, which brings a spacing to measure by."""
+    return measures(task) and not task.volumes
+
+
+def _told_of(task: Task) -> set[str]:
+    return {field.name for field in fields(task.finding)}
+
+
+def is_dicom(head: bytes) -> bool:
+    return not _told(head, OF_IMAGES) and _dicom(head)
+
+
 def kind_of(head: bytes, task: Task) -> Kind:
     """What a file that begins so is to a task.
 
@@ -90,9 +115,10 @@ def check_volume(head: bytes, task: Task) -> None:
 
 def check_image(head: bytes, task: Task) -> None:
     """Raises UnsupportedMedia for what is no image at all, told by its first bytes."""
-    if (found := _told(head, OF_VOLUMES, OTHERS, OF_VIDEOS)) is None:
+    found = _told(head, OF_VOLUMES, OTHERS, OF_VIDEOS)
+    if found is None or (takes_frames(task) and is_dicom(head)):
         return
-    images = ", ".join(frames.FORMATS)
+    images = ", ".join((*frames.FORMATS, *(FRAMES if takes_frames(task) else ())))
     too = f", or for a video ({VIDEOS})" if task.video else ""
     takers = [other.name for other in discovery.tasks().values() if other.volumes]
     taken = f"; volumes are for {', '.join(takers)}" if takers and found in OF_VOLUMES else ""

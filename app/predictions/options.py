@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from app.errors import Unprocessable
 from app.predictions.form import invalid
-from app.predictions.kinds import Kind
+from app.predictions.kinds import Kind, takes_region
 from app.text import is_line
+from models.task import Task
 
 NAME_MAX = 128
 SPACING_MAX_MM = 100.0
@@ -23,7 +24,8 @@ YES, NO = ("true", "1", "yes"), ("false", "0", "no")
 
 @dataclass(frozen=True)
 class Options:
-    """`spacing_mm` is (row, column); `roi_px` half-open x0, y0, x1, y1 in the oriented image.
+    """`spacing_mm` is (row, column); `roi_px` half-open x0, y0, x1, y1 in the oriented image,
+    from any two opposite corners; with `roi_points` they are two points on what is meant.
 
     For videos: every `stride`-th frame is read (None: about five of a second), and `annotated`
     asks for a film with the finding drawn into it. For volumes: which of several series is meant.
@@ -37,11 +39,12 @@ class Options:
     stride: int | None = None
     annotated: bool = False
     series_uid: str | None = None
+    roi_points: bool = False
 
-    def unused(self, kind: Kind) -> tuple[str, ...]:
-        """Those given that a file of this kind has no use for."""
+    def unused(self, kind: Kind, task: Task) -> tuple[str, ...]:
+        """Those given that a task has no use for, where a file of this kind is asked about."""
         given = {
-            "roi": self.roi_px is not None,
+            "roi": self.roi_px is not None and not (kind == "image" and takes_region(task)),
             "spacing_mm": self.spacing_mm is not None and kind == "volume",
             "stride": self.stride is not None and kind != "video",
             "annotated": self.annotated and kind != "video",
@@ -71,6 +74,7 @@ def options(fields: Mapping[str, str]) -> Options:
         operating_point=given.get("operating_point"),
         spacing_mm=_spacing(given["spacing_mm"]) if "spacing_mm" in given else None,
         roi_px=_roi(given["roi_px"]) if "roi_px" in given else None,
+        roi_points=";" in given.get("roi_px", ""),
         stride=_stride(given["stride"]) if "stride" in given else None,
         annotated=_annotated(given.get("annotated", NO[0])),
         series_uid=_series_uid(given["series_uid"]) if "series_uid" in given else None,
@@ -109,13 +113,20 @@ def _spacing(text: str) -> tuple[float, float]:
 
 
 def _roi(text: str) -> tuple[int, int, int, int]:
+    """Two opposite corners in any order, `x0,y0,x1,y1`; or two points, `x0,y0;x1,y1`."""
+    points = ";" in text
+    parts = text.strip("[]").replace(";", ",", 1).split(",")
     try:
-        x0, y0, x1, y1 = (int(side) for side in text.strip("[]").split(","))
+        xs, ys = (sorted(int(side) for side in parts[axis::2]) for axis in (0, 1))
     except ValueError:
-        x0 = y0 = x1 = y1 = -1
-    if not (0 <= x0 < x1 and 0 <= y0 < y1):
-        raise invalid("roi_px", "x0,y0,x1,y1: whole pixels, 0 <= x0 < x1 and 0 <= y0 < y1")
-    return x0, y0, x1, y1
+        xs = ys = []
+    if len(parts) != 4 or not xs or not ys or xs[0] < 0 or ys[0] < 0:
+        detail = "x0,y0,x1,y1 of a box, or x0,y0;x1,y1 of two points on the wall: whole pixels"
+        raise invalid("roi_px", detail)
+    if xs[0] == xs[1] or (ys[0] == ys[1] and not points):
+        detail = "the region is empty; two points on one level are written x0,y0;x1,y1"
+        raise invalid("roi_px", detail)
+    return xs[0], ys[0], xs[1], ys[1]
 
 
 # ---- wishes in headers ------------------------------------------------------------------------

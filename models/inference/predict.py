@@ -82,7 +82,7 @@ def predict(
     point: OperatingPoint | None,
     spacing_mm: tuple[float, float] | None = None,
     *,
-    spacing_source: str = GIVEN_BY_CALLER,
+    spacing_source: str | None = GIVEN_BY_CALLER,
     roi_px: Box | None = None,
 ) -> Answer:
     """What the model finds in one image; deterministic.
