@@ -7,9 +7,10 @@ from pathlib import Path
 
 import fastapi_offline
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
-from app import catalogue, replies
+from app import catalogue, hosts, replies
 from app.audit import routes as audit
 from app.auth import keyring
 from app.datasets import routes as datasets
@@ -18,10 +19,12 @@ from app.gate import Gate
 from app.head import Head
 from app.health import routes as health
 from app.keys import routes as keys
+from app.keys.logins import logins
 from app.observe import Observe, configure_logs
 from app.predictions import routes as predictions
 from app.registry import routes as registry
 from app.settings import settings
+from app.shield import Shield
 from app.sweeps import routes as sweeps
 from models import discovery
 
@@ -31,7 +34,11 @@ ASSETS = Path(fastapi_offline.__file__).parent / "static"
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     configure_logs(settings().log_level)
-    yield
+    logins.open()
+    try:
+        yield
+    finally:
+        await run_in_threadpool(logins.close)
 
 
 def create_app() -> FastAPI:
@@ -61,6 +68,8 @@ def create_app() -> FastAPI:
     describe(app)
     # The last one added is the outermost.
     app.add_middleware(Head)
-    app.add_middleware(Gate, keyring=keyring, rate_per_s=settings().rate_per_s)
+    names = hosts.listed(settings().allowed_hosts)
+    app.add_middleware(Gate, keyring=keyring, rate_per_s=settings().rate_per_s, names=names)
     app.add_middleware(Observe)
+    app.add_middleware(Shield)
     return app

@@ -21,12 +21,26 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on")
     var: Path = Field(Path("var"), description="Folder of the embedded stack's state")
     workers: int = Field(1, ge=0, le=64, description="Tuning workers that `up` starts")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite below `var`")
-    broker_url: str = Field("", description="Redis URL; empty: Valkey below `var`, by unix socket")
+    allowed_hosts: str = Field(
+        "",
+        description="Names the API answers to, comma-separated; `*`: any; empty: addresses, and "
+        "names without a dot",
+    )
+    database_url: str = Field(
+        "", repr=False, description="SQLAlchemy URL; empty: SQLite below `var`"
+    )
+    broker_url: str = Field(
+        "", repr=False, description="Redis URL; empty: Valkey below `var`, by unix socket"
+    )
     storage_url: str = Field("", description="file:///… or s3://bucket/prefix; empty: below `var`")
     s3_endpoint_url: str = Field("", description="Endpoint of an S3-compatible store")
     weights: Path = Field(Path("weights"), description="Folder of pre-trained weights")
-    admin_key: str = Field("", description="Admin key made on first start; empty: a random one")
+    admin_key: str = Field(
+        "", repr=False, description="Admin key made on first start; empty: a random one"
+    )
+    pseudonym_key: str = Field(
+        "", repr=False, description="Secret of the keyed hashes that stand for names; empty: made"
+    )
     lease_s: float = Field(30, gt=0, description="A claim without progress so long is given up")
     reconcile_s: float = Field(15, gt=0, description="How often table and queue are compared")
     grace_s: float = Field(15, gt=0, description="Time a lane has to stop before it is killed")

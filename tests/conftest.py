@@ -13,6 +13,7 @@ from app.auth import ROLES, keyring, mint
 from app.db import schema
 from app.db.session import engine, forget_engines, writing
 from app.db.tables import Base
+from app.keys.logins import logins
 from app.settings import settings
 from app.storage import Files, files
 from tests import servers
@@ -32,6 +33,7 @@ def _forget() -> None:
     settings.cache_clear()
     files.cache_clear()
     keyring.forget()
+    logins.forget()
 
 
 @pytest.fixture(autouse=True)

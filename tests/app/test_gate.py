@@ -14,7 +14,6 @@ from app import auth
 from app.auth import Caller, Keyring, digest, ensure_admin, keyring, mint
 from app.db.session import reading, writing
 from app.db.tables import Key, now
-from app.gate import Buckets
 from app.main import create_app
 
 Client = Callable[..., TestClient]
@@ -167,15 +166,6 @@ def test_a_keyring_asks_the_database_once_in_a_while(
     assert ring.recall(digest(secret)) == (True, caller)
     monkeypatch.setattr(auth, "CACHED_S", 0.0)
     assert ring.recall(digest(secret))[0] is False
-
-
-def test_a_bucket_gives_a_burst_and_then_its_rate() -> None:
-    buckets = Buckets(10)
-    assert [buckets.wait_s("a", at=0.0) for _ in range(10)] == [0.0] * 10
-    assert buckets.wait_s("a", at=0.0) == pytest.approx(0.1)
-    assert buckets.wait_s("b", at=0.0) == 0.0  # another key has its own
-    assert buckets.wait_s("a", at=0.05) == pytest.approx(0.05)
-    assert buckets.wait_s("a", at=0.15) == 0.0
 
 
 def test_who_is_too_fast_is_told_when_to_come_back(

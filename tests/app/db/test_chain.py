@@ -2,7 +2,7 @@
 what was changed, removed, put in or cut off.
 """
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -75,22 +75,14 @@ def test_a_row_rolled_back_leaves_no_gap(db: Engine) -> None:
 
 def test_writers_of_many_threads_follow_one_another(db: Engine) -> None:
     """As two replicas with their journals would: each thread has a connection of its own."""
-    failed: list[BaseException] = []
 
     def work(name: str) -> None:
-        try:
-            for number in range(12):
-                add(f"{name}{number}")
-                batch(f"{name}{number}a", f"{name}{number}b")
-        except BaseException as error:
-            failed.append(error)
+        for number in range(12):
+            add(f"{name}{number}")
+            batch(f"{name}{number}a", f"{name}{number}b")
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, "abcd"))  # raises what one of them raised
     assert (verified().intact, verified().rows) == (True, 4 * 12 * 3)
 
 
