@@ -13,7 +13,9 @@ from app.errors import Problem, Unprocessable
 from app.predictions.kinds import (
     Kind,
     check_image,
+    is_dicom,
     measures,
+    takes_frames,
     takes_region,
 )
 from app.predictions.options import Options
@@ -22,6 +24,8 @@ from app.settings import settings
 from models.case import Box, Pixels
 from models.findings import OperatingPoint
 from models.imaging import frames
+from models.imaging.scanned.cell import Limits
+from models.imaging.scanned.reading import open_frame
 from models.inference.predict import GIVEN_BY_CALLER, Answer, labels_of, predict
 from models.inference.region import along
 from models.pictures import finding_picture
@@ -36,6 +40,12 @@ WHY = {
     "stride": "{kind}s have no frames to choose from",
     "annotated": "only of a video a film is made",
     "series_uid": "{kind}s have no series to choose from",
+}
+
+# Why a file that tells a spacing is not believed.
+DOUBTS = {
+    "regions_disagree": "its regions of tissue tell different sizes of a pixel, so none is used",
+    "odd_spacing": "the size of a pixel that it tells is no scanner's, so it is not used",
 }
 
 # One image at a time per thread, and the threads are sized to the cores: OpenCV's own would
@@ -91,6 +101,10 @@ def opened(data: bytes, task: Task) -> Seen:
     check_image(data, task)
     most = settings().image_max_pixels
     try:
+        if takes_frames(task) and is_dicom(data):
+            limits = Limits(pixels_max=min(most, Limits.pixels_max))
+            frame = open_frame(data, settings().scratch, limits)
+            return Seen(frame.pixels, frame.notes, frame.spacing_mm, frame.source)
         return Seen(*frames.decode(data, most))
     except frames.UnreadableError as error:
         pointed = {"pointer": "#/file", "detail": f"{error.code}: {error.detail}"}
@@ -137,7 +151,10 @@ def _widened(region: Box | None) -> dict[str, str]:
 
 def _changes(seen: Seen) -> list[dict[str, str]]:
     return [
-        {"code": note, "detail": f"changed before it was read: {note.replace('_', ' ')}"}
+        {
+            "code": note,
+            "detail": DOUBTS.get(note, f"changed before it was read: {note.replace('_', ' ')}"),
+        }
         for note in seen.notes
     ]
 

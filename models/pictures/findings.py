@@ -7,17 +7,19 @@ from models.case import Pixels
 from models.findings import (
     ClassFinding,
     EmbolismFinding,
+    IntimaMediaFinding,
     Labels,
     OperatingPoint,
     PolypFinding,
     SegmentationFinding,
 )
-from models.pictures import classes, embolism, polyp, segmentation
+from models.pictures import classes, embolism, intima_media, polyp, segmentation
 from models.volume import Volume
 
 Drawing = Callable[[Pixels, Any, Labels, OperatingPoint | None], bytes]
 DRAWINGS: Mapping[type, Drawing] = {
     ClassFinding: classes.draw,
+    IntimaMediaFinding: intima_media.draw,
     PolypFinding: polyp.draw,
     SegmentationFinding: segmentation.draw,
 }
