@@ -25,6 +25,7 @@ BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"  # Okabe and Ito
 SIZE_INCHES, DPI = (8.0, 5.0), 144
 # A headline's short name, and what it measures where the name alone does not say it.
 HEADLINES = {
+    "agreement": ("agreement", "1 less a line's distance over the thickness"),
     "auc": ("AUC", ""),
     "dice": ("Dice", ""),
     "froc": ("FROC", "mean sensitivity, 0.1 to 1 false positives per frame"),
@@ -32,7 +33,7 @@ HEADLINES = {
 OF_VOLUMES = {
     "froc": ("FROC", "mean sensitivity per embolus, at\n1 to 5 false positives per volume"),
 }
-_ONE_AT_A_TIME = threading.Lock()  # matplotlib's font caches are not made for threads
+ONE_AT_A_TIME = threading.Lock()  # matplotlib's font caches are not made for threads
 
 Run = Mapping[str, Any]
 
@@ -76,14 +77,19 @@ def sweep_plot(
     intervals of arms with several seeds.
     """
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor="white")
-    canvas = FigureCanvasSVG(figure) if kind == "svg" else FigureCanvasAgg(figure)
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         _draw(figure, runs, choice, _named(headline, volumes=volumes))
-        buffer = io.BytesIO()
-        metadata = (
-            {"Date": None, "Creator": "LayerTune"} if kind == "svg" else {"Software": "LayerTune"}
-        )
-        canvas.print_figure(buffer, format=kind, dpi=DPI, metadata=metadata)
+        return printed(figure, kind)
+
+
+def printed(figure: Figure, kind: Literal["svg", "png"]) -> bytes:
+    """A figure's bytes, the same each time; to be called, as to draw it, with ONE_AT_A_TIME."""
+    canvas = FigureCanvasSVG(figure) if kind == "svg" else FigureCanvasAgg(figure)
+    metadata = (
+        {"Date": None, "Creator": "LayerTune"} if kind == "svg" else {"Software": "LayerTune"}
+    )
+    buffer = io.BytesIO()
+    canvas.print_figure(buffer, format=kind, dpi=DPI, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -245,13 +251,9 @@ def _depths(axes: Axes, arms: Sequence[_Arm], choice: Mapping[str, Any] | None) 
 
 def _scratch(axes: Axes, arm: _Arm) -> None:
     axes.axhline(
-        arm.value,
-        color=ORANGE,
-        linewidth=1.5,
-        linestyle=(0, (5, 3)),
-        zorder=2,
+        arm.value, color=ORANGE, linewidth=1.5, linestyle=(0, (5, 3)), zorder=2,
         label="from scratch",
-    )
+    )  # fmt: skip
     if arm.low is not None and arm.high is not None:
         axes.axhspan(arm.low, arm.high, color=ORANGE, alpha=0.10, linewidth=0, zorder=0)
 
