@@ -52,6 +52,7 @@ class Task:
     video     whether it also answers for a video, frame by frame
     volumes   whether its cases are volumes, of which patches are cut at candidates
     balanced  whether an epoch shows as many patches of the one class as of the other (paper 1.1)
+    drawn     how many patches of an image one training draw has, at most
     """
 
     name: str
@@ -79,3 +80,4 @@ class Task:
     video: bool = False
     volumes: bool = False
     balanced: bool = False
+    drawn: int = 1

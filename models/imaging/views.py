@@ -47,7 +47,7 @@ def view(
     matrix = placed(pixels.shape[:2], size, motion, rng)
     seen, truth = warped(pixels, mask, matrix, size)
     seen, truth = recoloured(seen, truth, look, rng)
-    return Roi(seen, _box(matrix, size, pixels.shape[:2]), truth)
+    return Roi(seen, bounds(matrix, size, pixels.shape[:2]), truth)
 
 
 def placed(shape: tuple[int, int], size: int, motion: Motion, rng: np.random.Generator) -> Matrix:
@@ -102,7 +102,7 @@ def _centred(matrix: Matrix) -> Matrix:
     return moved
 
 
-def _box(matrix: Matrix, size: int, shape: tuple[int, int]) -> Box:
+def bounds(matrix: Matrix, size: int, shape: tuple[int, int]) -> Box:
     """What the view shows, as an upright box within the image."""
     corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]]) @ matrix.T
     limit = (shape[1], shape[0])

@@ -22,10 +22,10 @@ from models.splits import SplitRow, subset
 from models.task import Task
 from models.tuning.device import generator
 from models.tuning.errors import BadDataError
-from models.tuning.patches.sets import PatchSet, Row, class_of, labels_of
+from models.tuning.patches.sets import PatchSet, Row, class_of, kept_lines, labels_of
 from models.tuning.room import Tick, boot, locked, make_room, quiet, touch
 
-VERSION = 4  # of the cutting and of every task's views: part of the digest
+VERSION = 5  # of the cutting and of every task's views: part of the digest
 SHARE = 0.5  # of the disk budget that patches may take; the rest is for prefix caches
 CHUNK, CHUNK_OF_VOLUMES = 64, 4  # cases cut ahead of being written
 PATCHES_OF_VOLUME = 200  # as many candidates has a volume at most (models.imaging.vessels)
@@ -57,7 +57,7 @@ def prepare(
         manifest = opened.manifest
         size = backbone.input_size
         weight = (4 if task.output == "map" else 3) * size * size  # bytes of a patch
-        views = _trained(manifest) * (PATCHES_OF_VOLUME if task.volumes else 1)
+        views = _trained(manifest) * (PATCHES_OF_VOLUME if task.volumes else task.drawn)
         variants = max(1, min(recipe.variants, int(SHARE * cache_max_bytes / weight / views)))
         digest = _digest(manifest, task, size, variants)
         entry = workdir / "patches" / digest[:32]
@@ -122,7 +122,8 @@ def _serve(files: CaseFiles, task: Task, size: int, labels: Labels) -> Cut:
         **_facts(files, case, task, labels, found),
         rois=tuple((roi.box_px, roi.mirrored, roi.mark) for roi in found), boxes=case.boxes,
         size_px=(case.pixels.shape[0], case.pixels.shape[1]) if masks else (0, 0),
-        spacing_mm=case.spacing_mm,
+        spacing_mm=case.spacing_mm, lines=None if case.lines is None else kept_lines(case.lines),
+        readers={name: kept_lines(lines) for name, lines in case.readers.items()},
     )  # fmt: skip
     return Cut(row, [roi.pixels for roi in found], masks, truth)
 

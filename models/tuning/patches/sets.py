@@ -5,18 +5,20 @@ the paper's augmentation is offline and finite too (paper 1.1).
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.case import NO_PIXELS, Box, Case, Mask, Roi
+from models.case import NO_PIXELS, Box, Case, Lines, Mask, Roi
 from models.findings import Labels, Measure
 from models.pack import Manifest
 from models.task import Task
 from models.tuning.errors import BadDataError
+
+KeptLines = tuple[list[list[float]], list[list[float]]]  # as `Case.lines`, and as JSON can be
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Row:
     `rois` says where serving cut each patch: its box, whether it is mirrored, and its mark. Of a
     volume `truths` has the class of each patch and `count` how many things there are. In a map task
     `truth` is 0; the true mask lies as PNG in `kept` (offset, bytes) of the set's truth, or the
-    case has `boxes` only. `size_px` is (height, width).
+    case has `boxes` only, or `lines` and its `readers`' lines. `size_px` is (height, width).
     """
 
     case_id: str
@@ -39,6 +41,8 @@ class Row:
     size_px: tuple[int, int] = (0, 0)
     kept: tuple[int, int] | None = None
     boxes: tuple[Box, ...] | None = None
+    lines: KeptLines | None = None
+    readers: Mapping[str, KeptLines] = field(default_factory=dict)
     spacing_mm: tuple[float, float] | None = None
 
 
@@ -107,6 +111,8 @@ class PatchSet:
         case = Case(
             row.case_id, row.subject, NO_PIXELS, self.labels.names[row.truth] if labelled else None,
             self._mask(row), row.spacing_mm, row.boxes, count=row.count,
+            lines=None if row.lines is None else _drawn(row.lines),
+            readers={name: _drawn(kept) for name, kept in row.readers.items()},
         )  # fmt: skip
         if row.size_px != (0, 0):
             height, width = row.size_px
@@ -141,6 +147,16 @@ class PatchSet:
             count = max(1, int(np.searchsorted(sums, size, side="right")))
             yield rows[:count], np.arange(start, start + sums[count - 1])
             start, rows = start + int(sums[count - 1]), rows[count:]
+
+
+def kept_lines(lines: Lines) -> KeptLines:
+    """Both lines as a row keeps them."""
+    return lines[0].tolist(), lines[1].tolist()
+
+
+def _drawn(kept: KeptLines) -> Lines:
+    upper, lower = (np.array(line, dtype=np.float64).reshape(-1, 2) for line in kept)
+    return upper, lower
 
 
 def _repeated(rows: Sequence[Row]) -> NDArray[np.int64]:
