@@ -17,6 +17,7 @@ from app import ids
 from app.db.tables import Key, RetiredSecret, now
 
 ROLES = ("viewer", "clinician", "researcher", "admin")  # each may do what those before it may
+OPERATOR = "default"  # the workspace of the key made at first start: it opens the others
 PREFIX = "lt_"
 CACHED_S = 3.0  # a revoked key may work for so much longer, in each process
 HINT = 8
@@ -139,7 +140,7 @@ def ensure_admin(session: Session, path: Path, secret: str = "") -> str | None:
             return None
     elif session.scalars(select(Key.id).where(*alive)).first():
         return None
-    _, made = mint(session, "admin", "admin", "default", wanted or None)
+    _, made = mint(session, "admin", "admin", OPERATOR, wanted or None)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -36,9 +36,9 @@ class Buckets:
         self._left: dict[str, tuple[float, float]] = {}
 
     def take(self, key_id: str, rate: float | None = None, at: float | None = None) -> Grant:
-        """Takes a token, by the key's own rate where it has one. On the event loop only."""
+        """Takes a token. A key's own rate holds where it is below the service's. On the loop only."""
         at = time.monotonic() if at is None else at
-        rate = self.rate if rate is None else rate
+        rate = self.rate if rate is None else min(rate, self.rate)
         burst = max(1.0, rate)
         tokens, last = self._left.get(key_id, (burst, at))
         tokens = min(burst, tokens + (at - last) * rate)

@@ -18,9 +18,18 @@ def add(
         str, typer.Option(help="viewer, clinician, researcher or admin")
     ] = "researcher",
     workspace: Annotated[str, typer.Option(help="Default: your own")] = "",
+    expires: Annotated[
+        str, typer.Option(help="When it ends: 2027-01-31T00:00:00Z; default: never")
+    ] = "",
+    rate: Annotated[float, typer.Option(help="Requests per second; 0: the service's limit")] = 0,
+    upload_bytes: Annotated[int, typer.Option(help="Largest upload; 0: the service's limit")] = 0,
 ) -> None:
     """Makes a key and prints it, this once."""
-    body = {"name": name, "role": role} | ({"workspace": workspace} if workspace else {})
+    given = {
+        "workspace": workspace, "expires_at": expires, "rate_per_s": rate,
+        "upload_max_bytes": upload_bytes,
+    }  # fmt: skip
+    body = {"name": name, "role": role} | {key: value for key, value in given.items() if value}
     made = api_of(context).post("/v1/keys", body)
     show.out.print(f"{made['id']} for {name}, {role}. Keep it now; it is not shown again:")
     show.out.print(made["key"], soft_wrap=True)
@@ -31,10 +40,31 @@ def list_(context: typer.Context) -> None:
     """Lists the keys; never their secrets."""
     rows = [
         (item["id"], item["name"], item["role"], item.get("workspace"), item.get("hint"),
+         item.get("last_used_at") or "never", item.get("expires_at") or "",
          item.get("revoked_at") or "")
         for item in api_of(context).items("/v1/keys")
     ]  # fmt: skip
-    show.table("Keys", ("id", "name", "role", "workspace", "begins with", "revoked"), rows)
+    show.table(
+        "Keys",
+        ("id", "name", "role", "workspace", "begins with", "last used", "ends", "revoked"),
+        rows,
+    )
+
+
+@commands.command()
+def rotate(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Id, key_…")],
+    grace: Annotated[
+        float, typer.Option(help="Seconds that the old secret works on; 0: it ends at once")
+    ] = 86_400,
+    expires: Annotated[str, typer.Option(help="A new end of the key; default: as it is")] = "",
+) -> None:
+    """Gives a key a new secret and prints it, this once."""
+    body = {"grace_s": grace} | ({"expires_at": expires} if expires else {})
+    made = api_of(context).post(f"/v1/keys/{key}/rotate", body)
+    show.out.print(f"{key} has a new secret. Keep it now; it is not shown again:")
+    show.out.print(made["key"], soft_wrap=True)
 
 
 @commands.command()

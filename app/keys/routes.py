@@ -24,7 +24,8 @@ from app.replies import respond
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 Id = Annotated[str, Path(max_length=64, description="`key_…`")]
-CREATE = "create_key"
+CREATE, ROTATE = "create_key", "rotate_key"
+MISSING = {(404, "not_found"): "there is no key 'key_01k9'"}
 
 
 @router.post(
@@ -71,11 +72,45 @@ def list_keys(
     "/{key_id}",
     operation_id="get_key",
     response_model=schemas.Key,
-    responses=problems({(404, "not_found"): "there is no key 'key_01k9'"}),
+    responses=problems(MISSING),
 )
 def get_key(request: Request, caller: Admin, session: ReadSession, key_id: Id) -> Response:
     """One key, without its secret."""
     return respond(request, service.view(service.get(session, caller, key_id)))
+
+
+@router.post(
+    "/{key_id}/rotate",
+    operation_id=ROTATE,
+    response_model=schemas.NewKey,
+    responses=problems(
+        {
+            **MISSING,
+            (409, "key_revoked"): "key key_01k9 is revoked: make another key",
+            (409, "key_expired"): "key key_01k9 is expired: give expires_at",
+        }
+    ),
+)
+def rotate_key(
+    request: Request,
+    caller: Admin,
+    session: WriteSession,
+    key_id: Id,
+    asked: schemas.RotationRequest,
+    body: BodyDigest,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Gives a key a new secret, shown this once; its id, role and limits stay. The old secret
+    ends after `grace_s`, and one that was replaced before ends at once.
+    """
+    wanted = Asked(caller, f"{ROTATE} {key_id}", key, body)
+    if (found := idempotency.replay(session, wanted)) is not None:
+        unchanged(session)
+        return again(found)
+    row, secret = service.rotate(session, caller, key_id, asked)
+    kept = service.view_new(row, None).model_dump(mode="json")
+    idempotency.remember(session, wanted, 200, kept)
+    return respond(request, service.view_new(row, secret), 200, {"Cache-Control": "no-store"})
 
 
 @router.delete(
@@ -84,7 +119,7 @@ def get_key(request: Request, caller: Admin, session: ReadSession, key_id: Id) -
     status_code=204,
     responses=problems(
         {
-            (404, "not_found"): "there is no key 'key_01k9'",
+            **MISSING,
             (409, "own_key"): "this is the key you are using: revoke it with another one",
         }
     ),

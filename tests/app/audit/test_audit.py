@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from app.db.session import writing
+from app.db.tables import Audit
 from tests.app import rows
 
 Client = Callable[..., TestClient]
@@ -46,3 +49,29 @@ def test_what_changed_nothing_is_not_audited(client: TestClient) -> None:
     assert [reply.status_code for reply in replies] == [202, 202]
     (only,) = client.get("/v1/audit").json()["items"]
     assert (only["action"], only["resource"]) == ("create_sweep", replies[0].json()["id"])
+
+
+def test_the_operator_verifies_the_chain_and_others_may_not(client_as: Client) -> None:
+    operator = client_as("admin")
+    for _ in range(3):
+        operator.post("/v1/keys", json={"name": "x", "role": "viewer"})
+    found = operator.get("/v1/audit/verification").json()
+    assert (found["intact"], found["rows"], found["first_broken"]) == (True, 3, None)
+    newest = operator.get("/v1/audit").json()["items"][0]
+    assert found["head"] == newest["hash"]
+    assert client_as("elsewhere").get("/v1/audit/verification").status_code == 403
+    assert client_as("researcher").get("/v1/audit/verification").status_code == 403
+
+
+def test_a_row_that_was_changed_is_named(client: TestClient) -> None:
+    for _ in range(3):
+        client.post("/v1/keys", json={"name": "x", "role": "viewer"})
+    noted = client.get("/v1/audit/verification").json()["head"]
+    with writing() as session:
+        session.execute(update(Audit).where(Audit.id == 2).values(resource="key_other"))
+    found = client.get("/v1/audit/verification").json()
+    assert (found["intact"], found["rows"], found["first_broken"]) == (False, 1, 2)
+    asked = client.get("/v1/audit/verification", params={"head": noted}).json()
+    assert (asked["intact"], asked["found"]) == (False, False)
+    bad = client.get("/v1/audit/verification", params={"head": "x"})
+    assert bad.status_code == 422
