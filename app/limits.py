@@ -36,7 +36,7 @@ class Buckets:
         self._left: dict[str, tuple[float, float]] = {}
 
     def take(self, key_id: str, rate: float | None = None, at: float | None = None) -> Grant:
-        """Takes a token. A key's own rate holds where it is below the service's. On the loop only."""
+        """Takes a token; a key's own rate holds below the service's. On the event loop only."""
         at = time.monotonic() if at is None else at
         rate = self.rate if rate is None else min(rate, self.rate)
         burst = max(1.0, rate)

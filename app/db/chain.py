@@ -99,7 +99,7 @@ def verify(session: Session, head: str | None = None) -> Verified:
         page = select(*columns).where(Audit.id > number).order_by(Audit.id).limit(CHUNK)
         rows = session.execute(page).mappings().all()
         for row in rows:
-            if row["hash"] != link(before, row):
+            if row["hash"] != link(before, dict(row)):
                 return Verified(False, count, before, row["id"], None if head is None else found)
             before, number, count = row["hash"], row["id"], count + 1
             found = found or before == head

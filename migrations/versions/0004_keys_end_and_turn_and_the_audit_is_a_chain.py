@@ -7,6 +7,7 @@ what happens to them from here on.
 import hashlib
 import json
 from datetime import UTC
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,7 +18,7 @@ branch_labels = None
 depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
-OF_A_KEY = {
+OF_A_KEY: dict[str, sa.types.TypeEngine[Any]] = {
     "expires_at": MOMENT,
     "rotated_at": MOMENT,
     "last_used_at": MOMENT,
