@@ -17,6 +17,7 @@ SLICE_ROOM, OVERVIEW_ROOM = (640, 640), (460, 370)
 NEAR_MM = 5.0  # from the slice: an embolus so near is marked too, and dashed
 LEAST_RADIUS, GAP = 9.0, 3.0  # shown pixels: of a circle; from an embolus to its circle
 TAGGED = 6  # emboli with a tag and a bar below the picture; the others have their circle alone
+CIRCLED = 24  # emboli that are drawn at all: every candidate of a volume would hide what is there
 
 Emboli = Mapping[int, Embolus]  # by number, 1 the best
 
@@ -32,7 +33,7 @@ def embolism_picture(
     the best embolus, else the middle one. Raises planes.SliceError.
     """
     body = Upright.of(volume)
-    emboli = dict(enumerate(finding.emboli, start=1))
+    emboli = dict(enumerate(finding.emboli[:CIRCLED], start=1))
     number = _default(body, emboli) if slice is None else slice
     overview, seen = _overview(body, emboli, number)
     right = [overview]
@@ -141,7 +142,10 @@ def _rest_words(finding: EmbolismFinding) -> list[str]:
     rest: Sequence[Embolus] = finding.emboli[TAGGED:]
     if not rest:
         return []
-    return [f"and {len(rest)} more, scores {rest[0].score:.2f} to {rest[-1].score:.2f}"]
+    words = f"and {len(rest)} more, scores {rest[0].score:.2f} to {rest[-1].score:.2f}"
+    if len(finding.emboli) > CIRCLED:
+        words += f"; the best {CIRCLED} have a circle"
+    return [words]
 
 
 def _point_words(

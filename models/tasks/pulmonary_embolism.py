@@ -14,9 +14,9 @@ from models.case import NO_PIXELS, Case, CaseFiles, Roi
 from models.findings import EmbolismFinding, Embolus, Labels, Measure, OperatingPoint
 from models.imaging import ctpa_phantom
 from models.imaging.looks import Look, recoloured
-from models.imaging.vessels import Candidate, find, patch, patches
+from models.imaging.vessels import Candidate, find, odds, patch, patches
 from models.imaging.volumes.stored import unpack_labels, unpack_volume
-from models.metrics import calibration, froc, froc_volumes
+from models.metrics import froc, froc_volumes
 from models.task import Phantom, Task
 from models.volume import Volume
 
@@ -24,6 +24,7 @@ WIDTHS_MM = (10.0, 15.0, 20.0)  # paper 1.3
 SHIFT = 0.2  # of the width, along the vessel, to either side
 SERVED = tuple((width_mm, 0.0, turn_deg) for width_mm in WIDTHS_MM for turn_deg in (0.0, 90.0))
 ON_MM = 2.0  # a candidate so near to a voxel of an embolus lies on it: about a voxel's diagonal
+COLUMNS = len(froc_volumes.MARKS) + 1  # of a measure's marks
 EVEN = 0.5  # without an operating point an embolus is there if that is more likely than not
 # The next scanner's contrast, noise and sharpness; the patch is grey, so colours stay.
 LOOK = Look(brightness=20.0, contrast=1.25, gamma=1.25, blur=0.2, soft=0.2, noise=0.3)
@@ -47,7 +48,7 @@ def rois(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi
     """Views of every candidate. Serving: three widths, each turned twice. Training: one, drawn.
 
     mark = (number of the candidate, index of the embolus it lies on or froc's NO_LESION,
-    centre z, y, x in voxels, diameter in mm, centre x, y, z in LPS mm).
+    centre z, y, x in voxels, diameter in mm, centre x, y, z in LPS mm, plausibility).
     """
     volume = case.volume
     if volume is None:
@@ -58,6 +59,7 @@ def rois(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi
         mark = (
             float(number), float(embolus), *candidate.centre_voxel, candidate.diameter_mm,
             *(float(side) for side in volume.to_mm(candidate.centre_voxel)),
+            candidate.plausibility,
         )  # fmt: skip
         for pixels in _views(volume, candidate, size, rng):
             yield Roi(pixels, (0.0, 0.0, float(size), float(size)), truth=truth, mark=mark)
@@ -106,13 +108,16 @@ def _views(
 def _scored(
     rois: Sequence[Roi], outputs: NDArray[np.float32], labels: Labels
 ) -> list[tuple[float, tuple[float, ...]]]:
-    """(score, mark) of every candidate: the mean over its views, calibrated once that is known."""
+    """(score, mark) of every candidate: the mean over its views, weighed against the place once it
+    is known how.
+    """
     found: dict[int, list[int]] = {}
     for row, roi in enumerate(rois):
         found.setdefault(int(roi.mark[0]), []).append(row)
     column = labels.positive_index or 0
     means = [float(outputs[rows, column].mean(dtype=np.float64)) for rows in found.values()]
-    scores = calibration.calibrated(np.array(means), labels.scoring)
+    places = [rois[rows[0]].mark[-1] for rows in found.values()]
+    scores = odds.probabilities(np.array(means), np.array(places), labels.scoring)
     return [
         (float(score), rois[rows[0]].mark)
         for score, rows in zip(scores, found.values(), strict=True)
@@ -142,7 +147,7 @@ def decide(
 
 
 def _embolus(volume: Volume | None, score: float, mark: tuple[float, ...]) -> Embolus:
-    _, _, z, y, x, diameter_mm, x_mm, y_mm, z_mm = mark
+    _, _, z, y, x, diameter_mm, x_mm, y_mm, z_mm, _ = mark
     uids = () if volume is None else volume.sop_uids
     return Embolus(
         centre_voxel=(round(z, 2), round(y, 2), round(x, 2)),
@@ -157,28 +162,30 @@ def _embolus(volume: Volume | None, score: float, mark: tuple[float, ...]) -> Em
 def measure(
     case: Case, rois: Sequence[Roi], outputs: NDArray[np.float32], labels: Labels
 ) -> Measure:
-    """A row for each candidate (score, embolus, z, y, x, diameter_mm) and the best score.
+    """A row for each candidate (froc_volumes.MARKS, then its plausibility) and the best score.
 
     Raises ValueError for a volume of which nobody said what it shows.
     """
     if case.count is None:
         raise ValueError(f"case {case.case_id} has no embolus mask; it cannot be measured")
     scored = _scored(rois, outputs, labels)
-    marks = np.array([(score, *mark[1:6]) for score, mark in scored], dtype=np.float64)
+    rows = [(score, *mark[1:6], mark[-1]) for score, mark in scored]
     best = max((score for score, _ in scored), default=0.0)
     return Measure(
-        case.case_id, case.subject, case.count, np.array([best]), marks.reshape(len(scored), 6)
-    )
+        case.case_id, case.subject, case.count, np.array([best]),
+        np.array(rows, dtype=np.float64).reshape(len(rows), COLUMNS),
+    )  # fmt: skip
 
 
 def fit(measures: Sequence[Measure]) -> tuple[float, ...]:
-    """What turns a candidate's mean into a probability at the candidates' true prevalence.
+    """What weighs a candidate's mean against its place, at the candidates' true prevalence.
 
     Training shows as many emboli as others (paper 1.1), so that means alone say too much.
     """
-    marks = np.concatenate([row.marks for row in measures if len(row.marks)] or [np.empty((0, 6))])
+    none = np.empty((0, COLUMNS))
+    marks = np.concatenate([row.marks for row in measures if len(row.marks)] or [none])
     known = marks[marks[:, 1] != froc.IGNORED]
-    return calibration.platt(known[:, 0], known[:, 1] >= 0)
+    return odds.weigh(known[:, 0], known[:, -1], known[:, 1] >= 0)
 
 
 def phantom(rng: np.random.Generator, index: int) -> Phantom:

@@ -65,7 +65,7 @@ def _of_candidates(logits: torch.Tensor, patches: PatchSet, task: Task) -> Calib
         labels = replace(labels, scoring=task.fit(raw))
     found = patches.measures(rows, outputs, task, labels)
     record = {
-        "method": "Platt scaling of candidates", "temperature": 1.0, "cases": len(rows),
+        "method": "candidates weighed on validation", "temperature": 1.0, "cases": len(rows),
         "candidates": sum(len(case.marks) for case in raw),
         "before": _faults(*_candidates(raw)), "after": _faults(*_candidates(found)),
     }  # fmt: skip

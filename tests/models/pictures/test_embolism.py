@@ -8,6 +8,7 @@ from PIL import Image
 
 from models.findings import EmbolismFinding, Labels, OperatingPoint
 from models.pictures import SliceError, volume_picture
+from models.pictures.embolism import CIRCLED
 from models.pictures.look import BLUE
 from models.pictures.marks import YELLOW
 from models.volume import Volume
@@ -105,8 +106,17 @@ def test_many_emboli_are_circled_and_the_best_of_them_named(written: list[str]) 
     many = tuple(embolus(VOLUME, place, 6.0, 1 - k / 100) for k, place in enumerate(places))
     shown(EmbolismFinding(True, 1.0, many))
     assert "embolus: 60 found" in written
-    assert "and 54 more, scores 0.94 to 0.41" in written
+    assert "and 54 more, scores 0.94 to 0.41; the best 24 have a circle" in written
     assert "7" not in written
+
+
+def test_a_circle_is_drawn_for_the_best_alone_where_there_are_too_many() -> None:
+    places = [(15.0, 4.0 + 9 * (k % 6), 4.0 + 9 * (k // 6 % 6)) for k in range(36)]
+    many = tuple(embolus(VOLUME, place, 3.0, 1 - k / 100) for k, place in enumerate(places))
+    few, all_ = (
+        shown(EmbolismFinding(True, 1.0, many[:number]), slice=15) for number in (CIRCLED, 36)
+    )
+    assert count(few, YELLOW) == count(all_, YELLOW) > 0
 
 
 def test_a_place_a_hair_outside_of_the_volume_is_drawn_all_the_same() -> None:

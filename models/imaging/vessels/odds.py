@@ -1,0 +1,58 @@
+"""How likely a candidate is an embolus: what the network says of its views, and what the scorecard
+says of its place, weighed against each other on validation.
+
+The network sees a few centimetres. The scorecard knows what lies further along the vessel, by
+which a vein is told from a clot.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize  # type: ignore[import-untyped] # ships no types
+
+Floats = NDArray[np.float64]
+
+CLIPPED = 1e-4  # a mean over views is never surer than that
+FAINTEST = 12.0  # plausibility beyond it, to either side, says no more
+# Intercept, weight of the network's log odds, weight of the plausibility. Training shows one
+# embolus for each other place and a volume has one in fifty: that is the intercept.
+PRIOR = np.array([-3.0, 1.0, 0.3])
+SPREAD = np.array([3.0, 0.5, 0.3])  # how far validation is trusted to move them
+LEAST = (None, 0.1, 0.0)  # neither may speak against what it says
+
+
+def probabilities(means: Floats, plausibility: Floats, scoring: Sequence[float]) -> Floats:
+    """[n] of the means over views [n] and the plausibility [n]; without `scoring` the means."""
+    if not len(scoring):
+        return np.asarray(means, dtype=np.float64)
+    return np.asarray(1 / (1 + np.exp(-_rows(means, plausibility) @ np.array(scoring))))
+
+
+def weigh(means: Floats, plausibility: Floats, hit: NDArray[np.bool_]) -> tuple[float, ...]:
+    """(intercept, weight of the network, weight of the place) under which what the candidates
+    turned out to be is most likely, near the prior; without candidates the prior itself.
+
+    Hits and misses count as (n + 1) / (n + 2) and 1 / (n + 2) (Platt 1999), so that a few volumes
+    make nothing certain.
+    """
+    hits, misses = int(hit.sum()), int((~hit).sum())
+    wanted = np.where(hit, (hits + 1) / (hits + 2), 1 / (misses + 2))
+    rows = _rows(means, plausibility)
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        odds = rows @ weights
+        away = (weights - PRIOR) / SPREAD
+        value = np.logaddexp(0, odds).sum() - wanted @ odds + (away**2).sum() / 2
+        slope = rows.T @ (1 / (1 + np.exp(-odds)) - wanted) + away / SPREAD
+        return float(value), np.asarray(slope)
+
+    bounds = [(least, None) for least in LEAST]
+    done = minimize(loss, PRIOR, jac=True, bounds=bounds, method="L-BFGS-B")
+    return tuple(float(value) for value in done.x)
+
+
+def _rows(means: Floats, plausibility: Floats) -> Floats:
+    kept = np.clip(np.asarray(means, dtype=np.float64), CLIPPED, 1 - CLIPPED)
+    places = np.clip(np.asarray(plausibility, dtype=np.float64), -FAINTEST, FAINTEST)
+    return np.column_stack([np.ones(len(kept)), np.log(kept / (1 - kept)), places])
