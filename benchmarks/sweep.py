@@ -5,6 +5,8 @@
 The loop does what a careful person would write: decoded images held in memory, frozen layers
 without gradients and in evaluation mode, channels_last, bfloat16 where native, fused AdamW under
 one cycle, validation each epoch. It shares network, weights, split, views, rates and batch size.
+
+`--no-loop` leaves the loop out, where its figures are known already and only ours have changed.
 """
 
 import argparse
@@ -192,7 +194,9 @@ def warm(bench: Bench) -> None:
     steps.step()
 
 
-def measured(bench: Bench, arms: Sequence[Arm], seeds: Sequence[int]) -> dict[str, object]:
+def measured(
+    bench: Bench, arms: Sequence[Arm], seeds: Sequence[int], *, loop: bool
+) -> dict[str, object]:
     depths = tuple(arm.depth for arm in arms if not arm.scratch)
     warm(bench)
     start = time.perf_counter()
@@ -203,25 +207,31 @@ def measured(bench: Bench, arms: Sequence[Arm], seeds: Sequence[int]) -> dict[st
     cutting = time.perf_counter() - start
     passing = shared_pass(bench, patches, depths) if depths else 0.0
     start = time.perf_counter()
-    data = decoded(bench, patches)
+    data = decoded(bench, patches) if loop else None
     decoding = time.perf_counter() - start
-    loop_s: dict[str, list[float]] = {arm.name: [] for arm in arms}
-    ours_s, loop_auc, ours_auc = ({arm.name: [] for arm in arms} for _ in range(3))
+    loop_s, ours_s, loop_auc, ours_auc = ({arm.name: [] for arm in arms} for _ in range(4))
     for seed in seeds:
         for arm in arms:
-            for found, values, run in (
-                (loop_s, loop_auc, lambda a=arm, s=seed: plain_loop(bench, a, s, data)),
-                (ours_s, ours_auc, lambda a=arm, s=seed: ours(bench, a, s, patches, depths)),
-            ):
+            sides = [(ours_s, ours_auc, lambda a=arm, s=seed: ours(bench, a, s, patches, depths))]
+            if data is not None:
+                plain = (loop_s, loop_auc, lambda a=arm, s=seed: plain_loop(bench, a, s, data))
+                sides.insert(0, plain)
+            for found, values, run in sides:
                 seconds, value = run()
                 found[arm.name].append(round(seconds, 2))
                 values[arm.name].append(round(value, 4))
-            said = f"{arm.name} seed {seed}: loop {loop_s[arm.name][-1]} s {loop_auc[arm.name][-1]}"
-            print(said, f"ours {ours_s[arm.name][-1]} s {ours_auc[arm.name][-1]}", file=sys.stderr)
+            said = f"loop {loop_s[arm.name][-1:]} s {loop_auc[arm.name][-1:]}"
+            said += f" ours {ours_s[arm.name][-1:]} s {ours_auc[arm.name][-1:]}"
+            print(f"{arm.name} seed {seed}: {said}", file=sys.stderr)
     once = {"cutting": cutting, "pass": passing, "loop_decoding": decoding}
-    return {
+    found = {
         "once_s": {name: round(seconds, 2) for name, seconds in once.items()},
-        "loop_s": loop_s, "ours_s": ours_s, "loop_auc": loop_auc, "ours_auc": ours_auc,
+        "ours_s": ours_s, "ours_auc": ours_auc,
+    }  # fmt: skip
+    if data is None:
+        return found
+    return {
+        **found, "loop_s": loop_s, "loop_auc": loop_auc,
         **ratios(arms, seeds, once, loop_s, ours_s, ours_auc), **quality(arms, loop_auc, ours_auc),
     }  # fmt: skip
 
@@ -268,6 +278,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arms", nargs="+", default=["all"])
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--no-loop", action="store_true", help="ours alone")
     given = parser.parse_args()
     task, backbone = tasks()[given.task], backbones()[given.backbone]
     if given.size:  # networks end in a global pooling, so any size will do
@@ -286,7 +297,7 @@ def main() -> None:
             ready(backbone, None, folder / "weights"),
             recipe(epochs=given.epochs, batch_size=given.batch_size), numerics, folder,
         )  # fmt: skip
-        found = measured(bench, arms, given.seeds)
+        found = measured(bench, arms, given.seeds, loop=not given.no_loop)
     machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     facts = {"benchmark": "sweep", "data": given.data.name, "backbone": backbone.name,
              "size": backbone.input_size, "epochs": given.epochs, "batch": given.batch_size,
