@@ -39,6 +39,8 @@ def _answer(found: Json) -> None:
             out.print(f"  box {_box(row)}  {row['score']:.3f}  {row['area_px']:,} px")
     elif "emboli" in found:
         _emboli(found)
+    elif "lumen_intima" in found:
+        _wall(found)
     else:  # a mask is for programs: --json has it, or --picture shows it
         shown = {name: value for name, value in found.items() if name != "mask_png_base64"}
         out.print_json(data=shown)
@@ -76,6 +78,35 @@ def _embolus(number: int, row: Json, named: bool) -> tuple[Any, ...]:
     place = ", ".join(f"{at:.1f}" for at in row["centre_mm"])
     uid = [row.get("sop_instance_uid")] if named else []
     return (number, f"{row['score']:.3f}", f"{row['diameter_mm']:.1f}", voxel, place, *uid)
+
+
+def _wall(found: Json) -> None:
+    """Thickness first, in millimetres where somebody told the spacing; the lines are for programs:
+    --json has them, --picture shows them.
+    """
+    measured = found["imt_px"]
+    if measured is None:
+        out.print(Text("no far wall found", style="bold"))
+    else:
+        in_px = f"mean {measured['mean']:.1f} px, max {measured['max']:.1f} px"
+        said = in_px
+        if (mm := found["imt_mm"]) is not None:
+            said = f"mean {mm['mean']:.2f} mm, max {mm['max']:.2f} mm"
+        out.print(Text(f"intima-media thickness: {said}", style="bold"))
+        if mm is not None:
+            out.print(f"  {in_px}; {_spacing(found)}")
+    columns = found["columns"]
+    left_out = f"{columns['left_out']:,} left out for want of evidence"
+    out.print(f"  {columns['traced']:,} columns traced, {left_out}")
+    if found["roi_px"] is not None:
+        x0, y0, x1, y1 = found["roi_px"]
+        out.print(f"  looked at {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}")
+
+
+def _spacing(found: Json) -> str:
+    given = found["spacing_mm"]
+    sides = " x ".join(f"{side:g}" for side in (given if isinstance(given, list) else [given]))
+    return f"{sides} mm a pixel ({found['spacing_source']})"
 
 
 def _video(found: Json) -> None:

@@ -112,8 +112,8 @@ def predict(
     file: Annotated[
         Path,
         typer.Argument(
-            help="The image; a video: mp4, mov, avi, mkv, webm; or a volume: a folder of DICOM "
-            "files, a zip of one, .nii, .nii.gz"
+            help="The image, or one DICOM frame; a video: mp4, mov, avi, mkv, webm; or a volume: "
+            "a folder of DICOM files, a zip of one, .nii, .nii.gz"
         ),
     ],
     picture: Annotated[
@@ -139,13 +139,22 @@ def predict(
     ] = "",
     model: Annotated[str, typer.Option(help="A model mdl_… instead of a deployment")] = "",
     operating_point: Annotated[str, typer.Option(help="A point of the card, or a threshold")] = "",
+    spacing_mm: Annotated[
+        str, typer.Option(help="Of an image: mm per pixel, or row,column; else answers are in px")
+    ] = "",
+    roi_px: Annotated[
+        str,
+        typer.Option(
+            help="Of an image: where to look: x0,y0,x1,y1 of a box, x0,y0;x1,y1 of two points"
+        ),
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the reply as it came")] = False,
 ) -> None:
     """Asks the deployed model about one image, video or volume."""
     given = {
         "deployment": deployment, "model_id": model, "operating_point": operating_point,
         "stride": str(stride or ""), "annotated": "true" if annotated else "",
-        "series_uid": series_uid,
+        "series_uid": series_uid, "spacing_mm": spacing_mm, "roi_px": roi_px,
     }  # fmt: skip
     fields = {name: value for name, value in given.items() if value}
     api = api_of(context)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.predictions.kinds import VIDEOS, VOLUMES
+from app.predictions.kinds import VIDEOS, VOLUMES, takes_frames
 from app.predictions.options import SPACING_MAX_MM, STRIDE_MAX, UID_MAX
 from models.task import Task
 
@@ -28,8 +28,11 @@ VOLUME_FIELDS = {
 }
 IMAGE_FIELDS = {
     "spacing_mm": TEXT | {"description": f"mm per pixel, or row,column; to {SPACING_MAX_MM:g}"},
-    "roi_px": TEXT | {"description": "`x0,y0,x1,y1`, half-open, in the oriented image"},
-}
+    "roi_px": TEXT | {
+        "description": "Where to look, in the oriented image: `x0,y0,x1,y1` of a box (two opposite "
+        "corners), or `x0,y0;x1,y1` of two points on what is meant, such as a wall",
+    },
+}  # fmt: skip
 
 
 def form(task: Task) -> dict[str, Any]:
@@ -59,6 +62,8 @@ def form(task: Task) -> dict[str, Any]:
 def _file(task: Task) -> str:
     if task.volumes:
         return f"One volume: {VOLUMES}"
+    if takes_frames(task):
+        return "One image; or one DICOM file of one ultrasound frame, which brings its spacing"
     too = f", or a video ({VIDEOS}) with its finding later" if task.video else ""
     return f"One image{too}"
 

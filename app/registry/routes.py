@@ -29,8 +29,8 @@ from app.idempotency import Asked
 from app.multipart import Form, Wanted, receive
 from app.pages import page
 from app.ranged import Range
-from app.registry import imports, schemas, service
-from app.replies import respond
+from app.registry import agreement, imports, schemas, service
+from app.replies import respond, tagged
 from app.storage import Files
 
 router = APIRouter()
@@ -97,6 +97,51 @@ def get_model_file(
     disposition = f'attachment; filename="{name}"'
     kind = TYPES.get(name, "application/octet-stream")
     return ranged.sent(request, files, facts, kind, disposition)
+
+
+PICTURE = {"schema": {"type": "string", "format": "binary"}}
+NO_AGREEMENT = {
+    **MISSING,
+    (404, "no_agreement"): "model mdl_01k9 is of polyp, which measures no thickness to agree on",
+    (404, "no_predictions"): "the test part has not been opened for run run_01k9: …",
+}
+PartAsked = Annotated[
+    agreement.Part | None, Query(description="Default: test once it has been opened")
+]
+
+
+@router.get(
+    "/v1/models/{model_id}/agreement.svg",
+    operation_id="get_model_agreement",
+    tags=["models"],
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": PICTURE}}, **problems(NO_AGREEMENT)},
+)
+def get_model_agreement(
+    request: Request, caller: Viewer, session: ReadSession, files: FilesDep, model_id: Id,
+    part: PartAsked = None,
+) -> Response:  # fmt: skip
+    """Of a model that measures thickness: its difference from people's against the mean of both,
+    with bias and limits of agreement (Bland and Altman).
+    """
+    outputs, whose = agreement.outputs_of(session, caller.workspace, model_id, part)
+    return tagged(request, agreement.drawn(files, outputs, whose, "svg"), "image/svg+xml")
+
+
+@router.get(
+    "/v1/models/{model_id}/agreement.png",
+    operation_id="get_model_agreement_png",
+    tags=["models"],
+    response_class=Response,
+    responses={200: {"content": {"image/png": PICTURE}}, **problems(NO_AGREEMENT)},
+)
+def get_model_agreement_png(
+    request: Request, caller: Viewer, session: ReadSession, files: FilesDep, model_id: Id,
+    part: PartAsked = None,
+) -> Response:  # fmt: skip
+    """The same as pixels."""
+    outputs, whose = agreement.outputs_of(session, caller.workspace, model_id, part)
+    return tagged(request, agreement.drawn(files, outputs, whose, "png"), "image/png")
 
 
 @router.post(

@@ -4,6 +4,7 @@ The same input gives the same bytes. Colours are Okabe and Ito's, told apart wit
 vision, and never the only sign.
 """
 
+from models.pictures.agreement import agreement_plot
 from models.pictures.findings import finding_picture, volume_picture
 from models.pictures.planes import SliceError
 from models.pictures.preview import case_preview
@@ -12,6 +13,7 @@ from models.sweep_plot import sweep_plot
 
 __all__ = [
     "SliceError",
+    "agreement_plot",
     "case_preview",
     "finding_picture",
     "sweep_plot",

@@ -21,6 +21,7 @@ HALF = 0.5
 LUMEN_INTIMA: marks.Colour = (240, 228, 66)
 MEDIA_ADVENTITIA: marks.Colour = (86, 180, 233)
 COLOURS = (LUMEN_INTIMA, MEDIA_ADVENTITIA)
+PALE = ((150, 143, 60), (62, 116, 148))  # the same of a reader among several
 NAMES = ("lumen-intima", "media-adventitia")
 REGION: marks.Colour = (204, 121, 167)
 

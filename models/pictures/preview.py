@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageDraw
 
-from models.case import UNKNOWN, Case
+from models.case import UNKNOWN, Case, Pixels
 from models.findings import Labels
-from models.pictures import look, marks
+from models.pictures import lines, look, marks
 
 NARROWEST = 320
 LINE, SWATCH, LETTERS, SPACE = 26, 14, 14, 18  # heights of a line, a swatch, its letters; a gap
@@ -17,7 +17,7 @@ Entry = tuple[Callable[[look.Pen, tuple[int, int], int], None] | None, str]  # s
 
 
 def case_preview(case: Case, labels: Labels | None = None) -> bytes:
-    """PNG: the image, outlines of its mask, its boxes; below, its label and a legend.
+    """PNG: the image, outlines of its mask, its boxes, its lines; below, its label and a legend.
 
     `labels` name the values of the mask; without them a class has its value alone.
     """
@@ -47,6 +47,7 @@ def _marked(case: Case, shown: look.Shown, labels: Labels | None) -> Image.Image
         }
         for index, where in regions.items():
             marks.outline(pixels, where, marks.colour_of(index))
+    _lined(pixels, case, shown)
     image = Image.fromarray(pixels)
     if case.mask is not None and len(regions) > 1:
         for index, where in regions.items():
@@ -54,6 +55,14 @@ def _marked(case: Case, shown: look.Shown, labels: Labels | None) -> Image.Image
     for box in case.boxes or ():
         marks.boxed(image, box, shown, marks.YELLOW)
     return image
+
+
+def _lined(pixels: Pixels, case: Case, shown: look.Shown) -> None:
+    """Each reader's own lines, paler, below what is taken for true."""
+    for read in case.readers.values():
+        lines.traced(pixels, read, shown, lines.PALE, border=False)
+    if case.lines is not None:
+        lines.traced(pixels, case.lines, shown, lines.COLOURS, border=not case.readers)
 
 
 def _present(case: Case, labels: Labels | None) -> list[tuple[int, int]]:
@@ -82,11 +91,26 @@ def _entries(case: Case, labels: Labels | None) -> list[Entry]:
     if case.boxes:
         count = len(case.boxes)
         found.append((marks.box_swatch, f"{count} box{'' if count == 1 else 'es'}"))
+    found += _lines_told(case)
     unsaid = case.mask is not None and bool((case.mask == UNKNOWN).any())
     if unsaid:
         found.append((marks.striped_swatch, "unknown"))
-    if not present and not case.boxes:
+    if not present and not case.boxes and case.lines is None:
         found += _absence(case, unsaid=unsaid)
+    return found
+
+
+def _lines_told(case: Case) -> list[Entry]:
+    if case.lines is None:
+        return []
+    found: list[Entry] = [
+        (partial(lines.swatch, colour=colour), name)
+        for name, colour in zip(lines.NAMES, lines.COLOURS, strict=True)
+    ]
+    if case.readers:
+        found.append((None, f"{len(case.readers)} readers, paler"))
+    if case.spacing_mm is not None:
+        found.append((None, f"{case.spacing_mm[0]:g} mm a row"))
     return found
 
 

@@ -89,3 +89,29 @@ def test_a_legend_of_many_classes_takes_as_many_lines_as_it_needs() -> None:
     many = opened(case_preview(Case("c", "s", GROUND, mask=mask), labels))
     one = opened(case_preview(Case("c", "s", GROUND, mask=MASK), labels))
     assert many.width == one.width and many.height > one.height + 150
+
+
+def test_lines_of_a_wall_are_drawn_and_named(written: list[str]) -> None:
+    columns = np.arange(20.0, 380.0)
+    lines = tuple(np.column_stack([columns, np.full(360, y)]) for y in (200.0, 212.0))
+    upper, lower = lines
+    case = Case("a", "b", np.zeros((400, 400, 3), np.uint8), lines=(upper, lower))
+    image = np.array(opened(case_preview(case)))
+    assert image[200, 200].argmin() == 2 and image[200, 200].max() > 150  # yellow
+    assert image[212, 200].argmax() == 2 and image[212, 200].max() > 150  # blue
+    assert not image[206, 200].any()
+    assert "lumen-intima" in written and "media-adventitia" in written
+    assert "nothing there" not in written and "no truth given" not in written
+
+
+def test_readers_are_drawn_below_what_is_taken_for_true(written: list[str]) -> None:
+    columns = np.arange(20.0, 380.0)
+    upper, lower, odd = (np.column_stack([columns, np.full(360, y)]) for y in (200.0, 212.0, 190.0))
+    readers = {"A1": (upper, lower), "A2": (odd, lower)}
+    case = Case(
+        "a", "b", np.zeros((400, 400, 3), np.uint8), lines=(upper, lower), readers=readers,
+        spacing_mm=(0.06, 0.06),
+    )  # fmt: skip
+    image = np.array(opened(case_preview(case))).astype(int)
+    assert 50 < image[190, 200].max() < image[200, 200].max()
+    assert "2 readers, paler" in written and "0.06 mm a row" in written
