@@ -2,10 +2,7 @@
 
     python benchmarks/sweep.py --data ../shared/data/busi --epochs 10 --seeds 0 1
 
-The loop does what a careful person would write: decoded images held in memory, frozen layers
-without gradients and in evaluation mode, channels_last, bfloat16 where native, fused AdamW under
-one cycle, validation each epoch. It shares network, weights, split, views, rates and batch size.
-
+The loop (benchmarks/plain_loop.py) is what a careful person would write by hand.
 `--no-loop` leaves the loop out, where its figures are known already and only ours have changed.
 """
 
@@ -18,129 +15,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the worker gives it to a lane
 
 import numpy as np
 import torch
-from torch import nn
 
+from benchmarks.plain_loop import Bench, decoded, plain_loop
 from models.__main__ import pack_of
 from models.arms import Arm, normalise, rates
-from models.backbone import Backbone
-from models.case import Case
 from models.discovery import backbones, tasks
-from models.findings import Labels
-from models.pack import Manifest, Pack
-from models.spec import Numerics, Recipe, recipe
+from models.pack import Pack
+from models.spec import recipe
 from models.sweep import Outcome, next_allowed
-from models.task import Task
 from models.tuning import device
-from models.tuning.fit import batched, fit
+from models.tuning.fit import fit
 from models.tuning.patches.cutting import prepare
 from models.tuning.patches.sets import PatchSet, labels_of
 from models.tuning.plan import Tuned, optimiser
-from models.tuning.prefix.features import Inputs
 from models.tuning.pretrained import ready
 from models.tuning.room import quiet
 from models.tuning.run import Settings, begin
-from models.tuning.spec import spec_of
-
-
-@dataclass
-class Bench:
-    pack: Path
-    manifest: Manifest
-    task: Task
-    backbone: Backbone
-    labels: Labels
-    weights: Path
-    recipe: Recipe
-    numerics: Numerics
-    folder: Path
-
-    def spec(self, arm: Arm, seed: int):
-        return spec_of(
-            self.manifest, self.task, self.backbone, arm.name, self.recipe,
-            numerics=self.numerics, seed=seed,
-        )  # fmt: skip
-
-
-@dataclass
-class Decoded:
-    """What the loop holds in memory: training cases, and validation as serving cuts it."""
-
-    train: list[Case]
-    truth: np.ndarray
-    patches: PatchSet
-
-
-def decoded(bench: Bench, patches: PatchSet) -> Decoded:
-    with Pack.open(bench.pack) as opened:
-        cases = [bench.task.read(files) for files in opened.cases("train")]
-    truth = np.array([bench.labels.names.index(case.label) for case in cases])
-    return Decoded(cases, truth, patches)
-
-
-def plain_loop(bench: Bench, arm: Arm, seed: int, data: Decoded) -> tuple[float, float]:
-    """(seconds, best validation headline) of one arm."""
-    start = time.perf_counter()
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    chosen = None if arm.scratch else str(bench.weights)
-    network = bench.backbone.build(len(bench.labels.names), chosen)
-    network = network.to(memory_format=torch.channels_last)
-    tuned = Tuned(network, rates(arm, bench.backbone.layers, bench.recipe))
-    steps = optimiser(tuned, bench.recipe)
-    inputs = Inputs.of(bench.backbone, torch.device("cpu"))
-    epochs, size = bench.recipe.epochs, bench.recipe.batch_size
-    per_epoch = len(batched(np.arange(len(data.train)), size))
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        steps,
-        max_lr=[group["peak"] for group in steps.param_groups],
-        total_steps=epochs * per_epoch,
-    )
-    best = 0.0
-    for _ in range(epochs):
-        tuned.train()
-        for batch in batched(rng.permutation(len(data.train)), size):
-            views = [
-                next(iter(bench.task.rois(data.train[k], bench.backbone.input_size, rng)))
-                for k in batch
-            ]
-            maps = inputs(np.stack([view.pixels for view in views]))
-            loss = nn.functional.cross_entropy(
-                forward(bench, tuned, maps).float(), torch.from_numpy(data.truth[batch])
-            )
-            steps.zero_grad()
-            loss.backward()
-            steps.step()
-            cycle.step()
-        best = max(best, validated(bench, tuned, inputs, data.patches))
-    return time.perf_counter() - start, best
-
-
-def forward(bench: Bench, tuned: Tuned, maps: torch.Tensor) -> torch.Tensor:
-    with device.precision(bench.numerics):
-        with torch.no_grad():
-            for layer in tuned.network[: tuned.prefix]:
-                maps = layer(maps)
-        return tuned(maps)
-
-
-def validated(bench: Bench, tuned: Tuned, inputs: Inputs, patches: PatchSet) -> float:
-    tuned.eval()
-    found = []
-    with torch.no_grad():
-        for rows in batched(np.arange(len(patches.validation)), 64):
-            logits = forward(bench, tuned, inputs(patches.validation[rows]))
-            found.append(torch.softmax(logits.float(), 1).numpy())
-    rows = patches.measures(
-        patches.validation_rows, np.concatenate(found), bench.task, bench.labels
-    )
-    return bench.task.score(rows, bench.labels).values[bench.task.headline] or 0.0
 
 
 def ours(bench: Bench, arm: Arm, seed: int, patches: PatchSet, depths) -> tuple[float, float]:
