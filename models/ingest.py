@@ -11,6 +11,7 @@ from models import splits
 from models.door.archive import Archive, open_archive
 from models.door.arrivals import Arrival, Arrivals
 from models.door.duplicates import Pair
+from models.door.lines.wall import truth_of
 from models.door.member import Limits
 from models.door.recognition import Recognised, check_labels, recognise
 from models.door.remarks import (
@@ -88,7 +89,7 @@ def _arrivals(
 
 
 def _check_choices(task: Task, positive: str | None, found: Recognised) -> None:
-    if task.output == "classes" and not task.volumes:
+    if truth_of(task) == "classes" and not task.volumes:
         check_labels(task, positive, [item.label for item in found.items if item.label])
     elif positive not in (None, task.positive):
         raise rejected(
@@ -160,7 +161,7 @@ def _shown(task: Task, arrival: Arrival) -> str | None:
     """What a case is called in ledger and split; of a map task, all that it shows."""
     if task.volumes:
         return splits.POSITIVE if task.positive in arrival.labels else splits.NEGATIVE
-    if task.output == "classes":
+    if truth_of(task) == "classes":
         return arrival.item.label
     return splits.TOGETHER.join(arrival.labels) or None
 
@@ -171,7 +172,7 @@ def _classes(
     """The classes, and the numbers that masks hold for them, () for 1, 2, 3."""
     if isinstance(arrivals, VolumeArrivals):
         return task.classes, ()
-    if task.output == "classes":
+    if truth_of(task) == "classes":
         labels = [label for arrival in arrivals.taken for label in arrival.labels]
         return check_labels(task, positive, labels), ()
     if task.classes:
@@ -254,11 +255,11 @@ def _warnings(
             remark("split_missing", f"{without} case(s) had no split and follow their subject, "
                    "else are in train")
         )  # fmt: skip
-    problems = splits.floor_problems(manifest, task.output, volumes=task.volumes)
+    problems = splits.floor_problems(manifest, truth_of(task), volumes=task.volumes)
     said += [remark("below_floor", detail) for detail in problems]
     if task.volumes:
         said += on_emboli(cases)
-    elif task.output == "map":
+    elif truth_of(task) == "map":
         labels = [arrival.labels for arrival in arrivals.taken]
         said += on_things(cases, labels, manifest.positive)
     return tuple([*said, *arrivals.warnings()])

@@ -23,6 +23,8 @@ DOCUMENT_NAMES = frozenset((
     "license", "licence", "readme", "copying", "citation", "changelog", "dicomdir", "version",
 ))  # fmt: skip
 Polygon = tuple[float, ...]  # x, y, x, y, ...
+# Roles of the files of a wall: `lumen_intima/<reader>`, `media_adventitia/<reader>`, calibration.
+LUMEN_INTIMA, MEDIA_ADVENTITIA, CALIBRATION = "lumen_intima", "media_adventitia", "calibration"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Item:
     says why what was marked cannot be read; only a task that needs it leaves the case out.
     `notes` are codes of what a person should know of the case (models.door.remarks).
 
+    Of a vessel's wall `lines` are the cells of a table that hold its two lines, not yet read; files
+    that hold one have the role `lumen_intima/<reader>` or `media_adventitia/<reader>`, and the file
+    that tells the size of a pixel has `calibration`.
+
     Of a volume `series` has all files by role, `volume` and `mask` (one NIfTI file, or the slices
     of a DICOM series, not yet looked into), and `files` the first of each under the same roles,
     the volume's as `image`.
@@ -73,6 +79,7 @@ class Item:
     flaw: tuple[str, str] | None = None
     notes: tuple[str, ...] = ()
     series: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lines: tuple[str, str] | None = None
 
 
 def files_of(item: Item) -> tuple[str, ...]:
@@ -123,6 +130,11 @@ def suffix(name: str) -> str:
 
 def is_image_name(name: str) -> bool:
     return suffix(name) in IMAGE_SUFFIXES
+
+
+def is_frame_name(name: str) -> bool:
+    """An image's name, or a DICOM file's: one ultrasound frame is an image to tasks of walls."""
+    return is_image_name(name) or suffix(name) in VOLUME_SUFFIXES
 
 
 def is_nifti_name(name: str) -> bool:

@@ -8,21 +8,40 @@ from typing import Any
 from models.case import Pixels
 from models.door.archive import Archive, CorruptMemberError
 from models.door.duplicates import Pair, Thumbnails
+from models.door.lines.wall import BOTH, Wall, is_drawn, of_walls, truth_of, wall_of
 from models.door.member import Limits
 from models.door.naming import Naming
+from models.door.refused import RefusedError
 from models.door.remarks import Warning_, in_ledger, on_conversions
 from models.door.truth import BOXES_ALONE, Truth, TruthError, from_mask, from_outlines
 from models.imaging.frames import UnreadableError, decode
 from models.imaging.plain import plain_bytes, png
+from models.imaging.ultrasound import frame_in, looks_like_dicom
 from models.layout import Item
 from models.ledger import Fate, LedgerEntry
 from models.pack import PackWriter
 from models.task import Task
 
-_UNREADABLE = ("empty_file", "not_an_image", "damaged_image", "corrupt_member")
+_UNREADABLE = (
+    "empty_file", "not_an_image", "damaged_image", "corrupt_member", "not_dicom", "damaged_dicom",
+    "damaged_pixels", "no_pixels", "unsupported_compression", "empty_profile", "bad_profile",
+)  # fmt: skip
 _BYTES_PER_PIXEL = 8  # of the least compressed image there is, 16-bit RGBA
 _HEADER_ROOM = 2**20
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
+
+
+Spacing = tuple[float, float]  # millimetres, row and column
+
+
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """A decoded image, what the pack stores of it, and the spacing that it tells itself."""
+
+    pixels: Pixels
+    kept: bytes
+    suffix: str
+    spacing_mm: Spacing | None = None
 
 
 @dataclass(frozen=True)
@@ -40,14 +59,6 @@ class Arrival:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _RefusedError(Exception):
-    def __init__(self, file: str, code: str, detail: str) -> None:
-        super().__init__(code)
-        self.file = file
-        self.code = code
-        self.detail = detail
-
-
 class Arrivals:
     """Takes items in; keeps of each what a manifest needs, never its pixels."""
 
@@ -56,6 +67,8 @@ class Arrivals:
     ) -> None:
         self._source = source
         self._task = task
+        self._walls = of_walls(task)
+        self._mapped = truth_of(task) == "map"
         self._naming = naming
         self._limits = limits
         self._pack = pack
@@ -81,6 +94,8 @@ class Arrivals:
     def said_of(self, arrival: Arrival, file: str) -> tuple[str | None, str | None]:
         """Code and detail for the ledger's line of a used file."""
         image = arrival.item.files["image"]
+        if self._walls and file != image:
+            return None, None  # what is wrong with a line has left it out
         return in_ledger(self._notes.get(image, ()), image=file == image)
 
     def take(self, item: Item, alive: Callable[[], None]) -> list[LedgerEntry]:
@@ -92,24 +107,44 @@ class Arrivals:
             at_fault = item.files.get("outlines", image) if item.flaw else image
             return self._left_out(item, at_fault, *missing)
         try:
-            pixels, kept, suffix = self._image(image)
-            size = (pixels.shape[1], pixels.shape[0])
-            truth = self._truth(item, size) if self._task.output == "map" else Truth()
-        except _RefusedError as error:
+            seen = self._image(image)
+            size = (seen.pixels.shape[1], seen.pixels.shape[0])
+            wall = self._wall(item, size, seen.spacing_mm) if self._walls else None
+            truth = self._truth(item, size) if self._mapped and wall is None else Truth()
+        except RefusedError as error:
             return self._left_out(item, error.file, error.code, error.detail)
         number = f"{len(self.taken) + 1:06d}"
-        roles = {"image": f"images/{number}.{suffix}"}
-        self._pack.add(roles["image"], kept)
+        roles = {"image": f"images/{number}.{seen.suffix}"}
+        self._pack.add(roles["image"], seen.kept)
         if truth.mask is not None:
             roles["mask"] = f"masks/{number}.png"
             self._pack.add(roles["mask"], png(truth.mask))
-        self._thumbnails.add(pixels)
+        self._thumbnails.add(seen.pixels)
+        if wall is not None:
+            return self._keep_wall(number, item, roles, wall)
         self.taken.append(self._arrival(number, item, roles, truth))
         return self._unneeded(item)
 
+    def _keep_wall(
+        self, number: str, item: Item, roles: dict[str, str], wall: Wall
+    ) -> list[LedgerEntry]:
+        """The arrival of a case with lines; the ledger's lines for files that told nothing."""
+        self._note(item.files["image"], wall.notes)
+        lines = [
+            self._line(item, file, "excluded", code, detail)
+            for file, (code, detail) in wall.refused.items()
+        ]
+        files = {role: file for role, file in item.files.items() if file not in wall.refused}
+        item = replace(item, files=files, spacing_mm=wall.spacing_mm)
+        used = tuple(dict.fromkeys(files.values()))
+        self.taken.append(
+            Arrival(f"case_{number}", item, roles, used, self._task.classes, wall.facts())
+        )
+        return lines
+
     def _arrival(self, number: str, item: Item, roles: dict[str, str], truth: Truth) -> Arrival:
         labels: tuple[str, ...] = (item.label,) if item.label else ()
-        if self._task.output == "map":
+        if self._mapped:
             values = truth.values()
             labels = tuple(map(self._naming.name, values))
             self.values.update(values)
@@ -126,7 +161,9 @@ class Arrivals:
 
     def _missing(self, item: Item) -> tuple[str, str] | None:
         """Code and detail where an item lacks the truth that the task needs."""
-        if self._task.output == "classes":
+        if self._walls:
+            return None if is_drawn(item) else ("no_lines", f"no line is given; {BOTH}")
+        if not self._mapped:
             return None if item.label else ("no_label", "no label is given")
         if "mask" in item.files:
             return None
@@ -159,7 +196,7 @@ class Arrivals:
     def _wanted(self, item: Item) -> list[str]:
         """The files of the item that this task reads."""
         return [name for role, name in item.files.items()
-                if role == "image" or self._task.output == "map"]  # fmt: skip
+                if role == "image" or self._mapped]  # fmt: skip
 
     @staticmethod
     def _line(item: Item, file: str, fate: Fate, code: str, detail: str) -> LedgerEntry:
@@ -167,18 +204,29 @@ class Arrivals:
             file, fate, code, detail, subject=item.subject, label=item.label, split=item.split
         )
 
-    def _image(self, name: str) -> tuple[Pixels, bytes, str]:
-        """Pixels, and the bytes and suffix to store."""
+    def _image(self, name: str) -> _Image:
         data = self._bytes(name)
+        most = self._limits.image_max_pixels
         try:
-            pixels, notes = decode(data, self._limits.image_max_pixels)
-            kept, suffix = plain_bytes(data, pixels, self._limits.image_max_pixels)
+            if self._walls and looks_like_dicom(data):
+                return self._frame(name, data)
+            pixels, notes = decode(data, most)
+            kept, suffix = plain_bytes(data, pixels, most)
         except UnreadableError as error:
             if data.startswith(_ARCHIVE_STARTS):
-                raise _RefusedError(name, "nested_archive", "an archive, not an image") from error
-            raise _RefusedError(name, error.code, error.detail) from error
+                raise RefusedError(name, "nested_archive", "an archive, not an image") from error
+            raise RefusedError(name, error.code, error.detail) from error
         self._note(name, notes)
-        return pixels, kept, suffix
+        return _Image(pixels, kept, suffix)
+
+    def _frame(self, name: str, data: bytes) -> _Image:
+        """One frame of DICOM ultrasound: its header stays at the door, its pixels are kept."""
+        found = frame_in(data, self._limits.image_max_pixels)
+        self._note(name, found.notes)
+        return _Image(found.pixels, png(found.pixels), "png", found.spacing_mm)
+
+    def _wall(self, item: Item, size: tuple[int, int], told: Spacing | None) -> Wall:
+        return wall_of(item, size, self._bytes, self._limits.image_max_pixels, told)
 
     def _truth(self, item: Item, size: tuple[int, int]) -> Truth:
         """A mask is believed before boxes, which the pack keeps all the same."""
@@ -188,14 +236,14 @@ class Arrivals:
         try:
             truth = from_mask(self._bytes(name), size, self._task, self._limits.image_max_pixels)
         except (UnreadableError, TruthError) as error:
-            raise _RefusedError(name, error.code, error.detail) from error
+            raise RefusedError(name, error.code, error.detail) from error
         return self._with_boxes(item, size, truth)
 
     def _with_boxes(self, item: Item, size: tuple[int, int], truth: Truth) -> Truth:
         if not self._task.classes or not (item.outlines or item.flaw):
             return truth
         if item.flaw is None:
-            with suppress(_RefusedError):
+            with suppress(RefusedError):
                 return replace(truth, boxes=self._marked(item, size).boxes)
         return replace(truth, notes=(*truth.notes, "boxes_unread"))
 
@@ -204,19 +252,19 @@ class Arrivals:
             truth = from_outlines(item, size, self._task, self._naming)
         except TruthError as error:
             at_fault = item.files.get("outlines", item.files["image"])
-            raise _RefusedError(at_fault, error.code, error.detail) from error
+            raise RefusedError(at_fault, error.code, error.detail) from error
         return replace(truth, notes=(*item.notes, *truth.notes))
 
     def _bytes(self, name: str) -> bytes:
         room = self._limits.image_max_pixels * _BYTES_PER_PIXEL + _HEADER_ROOM
         if self._source.size(name) > room:
             detail = f"{self._source.size(name):,} bytes; no image that is read here has so many"
-            raise _RefusedError(name, "too_large", detail)
+            raise RefusedError(name, "too_large", detail)
         try:
             return self._source.read(name)
         except CorruptMemberError as error:
             detail = "its bytes in the archive are damaged; pack and send it again"
-            raise _RefusedError(name, "corrupt_member", detail) from error
+            raise RefusedError(name, "corrupt_member", detail) from error
 
 
 def _rounded(edge: float) -> float:

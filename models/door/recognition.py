@@ -8,6 +8,7 @@ from functools import partial
 from models import discovery
 from models.door.archive import Archive, CorruptMemberError
 from models.door.class_names import ClassNames, class_names
+from models.door.lines.wall import truth_of
 from models.door.naming import Naming, naming
 from models.door.remarks import Warning_, remark
 from models.door.volumes.kinds import apart, of_kind
@@ -59,7 +60,7 @@ def recognise(source: Archive, task: Task, tick: Callable[[], None] = lambda: No
             kept, shared = apart(items)
             entries = (*aside, *found.entries, *shared)
             return Recognised(layout, tuple(kept), entries, warnings=found.warnings)
-        if task.output == "classes":
+        if truth_of(task) == "classes":
             return Recognised(layout, tuple(items), (*aside, *found.entries))
         return _named(task, layout, replace(found, items=tuple(items)), aside,
                       _class_names(source, names, start))  # fmt: skip

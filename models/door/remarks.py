@@ -36,6 +36,22 @@ NOTES = {
     "boxes_unread": "boxes that cannot be used beside a mask; the mask is",
     "white_masks": "a mask of 0 and 255 alone, taken for class 1, while other masks number their "
     "classes; write the number of the class",
+    "lines_clipped": "points of a line beyond the frame; the others are kept",
+    "lines_crossing": "columns where the two lines touch or cross, which are left out",
+    "one_reader": "several readers, and one alone could be used, or no two share a stretch; that "
+    "one is taken for true",
+    "readers_dropped": "a reader's lines cannot be used, as the ledger says; the others' are",
+    "computerised_lines": "traced by a program, and by no person; taken for true all the same",
+    "mask_parts": "several parts in the mask; the largest is the far wall's intima-media complex",
+    "no_spacing": "nobody tells the size of a pixel: it counts in pixels, not in micrometres; give "
+    "a CF file, spacing_mm in metadata.csv, or the scanner's DICOM file",
+    "bad_calibration": "a calibration that cannot be used, as the ledger says; it counts in pixels "
+    "and not in micrometres",
+    "spacing_differs": "two sources tell two sizes of a pixel; spacing_mm as given is used, then "
+    "the CF file, then the image's own",
+    "regions_disagree": "DICOM ultrasound regions that tell two sizes of a pixel; none is believed",
+    "odd_spacing": "a DICOM ultrasound region whose pixels have a size that no scanner makes; not "
+    "believed",
 }
 _OF_PIXELS = frozenset(list(NOTES)[:7])  # of the image file; the others are of its truth
 _SILENT = "white_masks"  # worth a word only among masks that number their classes

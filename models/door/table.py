@@ -12,10 +12,9 @@ Row = dict[str, str]
 def read_table(name: str, data: bytes) -> tuple[tuple[str, ...], list[Row]]:
     """Column names (lower case) and rows, cells stripped. RejectedError for what is no table.
 
-    UTF-8 with or without a mark, UTF-16 with one, else Latin-1; comma, semicolon or tab,
-    whichever the first line has most of.
+    Comma, semicolon or tab, whichever the first line has most of.
     """
-    text = _text(data)
+    text = decoded(data)
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     try:
@@ -26,7 +25,8 @@ def read_table(name: str, data: bytes) -> tuple[tuple[str, ...], list[Row]]:
         raise rejected("bad_metadata", f"not readable as CSV ({error})", name) from error
 
 
-def _text(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """UTF-8 with or without a mark, UTF-16 with one, else Latin-1, which takes every byte."""
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)

@@ -2,7 +2,16 @@
 
 from collections import defaultdict
 
-from models.layout import Found, Item, Layout, Tree, is_image_name, leftover, split_word
+from models.layout import (
+    Found,
+    Item,
+    Layout,
+    Tree,
+    is_frame_name,
+    is_image_name,
+    leftover,
+    split_word,
+)
 from models.ledger import LedgerEntry
 
 EXAMPLE = """\
@@ -30,8 +39,8 @@ def recognise(tree: Tree) -> Found | None:
     entries: list[LedgerEntry] = []
     found: dict[str, dict[Key, list[str]]] = {"image": defaultdict(list), "mask": defaultdict(list)}
     for name in tree.names:
-        place = _place(name) if is_image_name(name) else None
-        if place is None:
+        place = _place(name) if is_frame_name(name) else None
+        if place is None or (place[0] == "mask" and not is_image_name(name)):
             entries.append(leftover(name, "not_in_layout", "lies neither in images/ nor in masks/"))
         else:
             role, key = place

@@ -10,6 +10,8 @@ from models.door.member import safe_name
 from models.door.table import Row, read_table
 from models.door.volumes.names import Members
 from models.layout import (
+    LUMEN_INTIMA,
+    MEDIA_ADVENTITIA,
     Found,
     Item,
     Layout,
@@ -33,12 +35,14 @@ or a volume: a NIfTI file, or the folder of a DICOM series, and its mask likewis
                       file_name,mask,subject
                       p1/ct,p1/mask.nii.gz,patient-1
 
-needed: file_name and one of label, mask (a file), boxes; the rest may be left out
+needed: file_name and one of label, mask (a file), boxes, or both lumen_intima and
+media_adventitia; the rest may be left out
 boxes: x0 y0 x1 y1; x0 y0 x1 y1 or [[x0, y0, x1, y1], ...] in pixels, half-open; []: nothing there
+lumen_intima, media_adventitia: the lines of a wall, x y x y ... or [[x, y], ...] in pixels
 or one metadata.csv in each of train/ validation/ test/
 """
 NAME = "metadata.csv"
-_TRUTHS = ("label", "mask", "boxes")
+_TRUTHS = ("label", "mask", "boxes", LUMEN_INTIMA, MEDIA_ADVENTITIA)
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,14 @@ def _item(file: str, row: Row, base: str, members: Members) -> Item:
         subject=row.get("subject") or None,
         split=_split(row.get("split", ""), file),
         spacing_mm=_spacing(row.get("spacing_mm", "")),
+        lines=_lines(row),
     )
+
+
+def _lines(row: Row) -> tuple[str, str] | None:
+    """The cells of both lines of a wall; None where neither says anything."""
+    cells = row.get(LUMEN_INTIMA, ""), row.get(MEDIA_ADVENTITIA, "")
+    return cells if any(cells) else None
 
 
 def _series(file: str, row: Row, base: str, members: Members) -> dict[str, tuple[str, ...]]:

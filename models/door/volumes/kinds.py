@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from models.door.lines.wall import of_walls
 from models.layout import Item, files_of, is_image_name
 from models.ledger import LedgerEntry
 from models.task import Task
@@ -22,6 +23,8 @@ def of_kind(task: Task, items: Sequence[Item]) -> tuple[list[Item], list[LedgerE
         if task.volumes and not item.series and not is_image_name(image):
             mask = {"mask": (item.files["mask"],)} if "mask" in item.files else {}
             item = replace(item, series={"volume": (image,), **mask})
+        if item.series and of_walls(task) and len(item.series["volume"]) == 1:
+            item = replace(item, series={})  # one DICOM file: a frame of ultrasound
         if task.volumes == bool(item.series):
             kept.append(item)
             continue
