@@ -16,9 +16,8 @@ def best_path(gains: Gains, climb: int, cost: float) -> Rows:
     fees = (cost * np.abs(np.arange(-climb, climb + 1))).astype(np.float32)
     totals = np.full((width, height + 2 * climb), -np.inf, np.float32)
     inner = slice(climb, climb + height)
-    reach = sliding_window_view(
-        totals, 2 * climb + 1, axis=1
-    )  # [x, y, steps], sees what is written
+    # [x, y, steps]: a view, which sees what is written below
+    reach = sliding_window_view(totals, 2 * climb + 1, axis=1)
     totals[0, inner] = gains[:, 0]
     for column in range(1, width):
         before = reach[column - 1] - fees

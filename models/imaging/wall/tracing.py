@@ -29,11 +29,12 @@ THINNEST, THICKEST = 3, 90  # pixels between the lines
 PLAY = 14  # pixels that media-adventitia may be off its first path
 CLIMBS = (4, 2)  # states that the lines may climb in one decision: plaque is steep, adventitia not
 COST = 0.25  # of a pixel climbed, in nats of the map
+BARRED = -1e6  # nats: no path goes where there is another way
 CERTAIN = 1e-3  # a probability below this says no more than this
 SIDE = 4  # pixels to either side of a line in which its edge is looked for
 BESIDE = 6  # pixels beyond each line in which lumen and adventitia must be seen
 EVIDENCE = 0.45  # mean probability of what must be seen
-GAP, SHORT = 24, 16  # columns: a gap up to this is bridged, a piece shorter than that dropped
+GAP, SHORT = 24, 17  # columns: a gap up to this is bridged, a piece shorter than that (odd) dropped
 STIFF_MM, STIFF_PX = 1.5, 24.0  # waves of a line shorter than this are noise
 
 
@@ -114,7 +115,7 @@ def _blocks(maps: Maps) -> Maps:
 def _rough(upper: Maps, lower: Maps) -> NDArray[np.int64]:
     """[n] media-adventitia where it gains most together with the best line above it."""
     best = np.maximum.accumulate(upper, axis=0)
-    together = np.full_like(lower, -np.inf)
+    together = np.full_like(lower, BARRED)
     together[THINNEST:] = lower[THINNEST:] + best[: len(lower) - THINNEST]
     path = best_path(together[::GRID], CLIMBS[0], COST * GRID) * GRID
     return np.asarray(np.round(cv2.blur(path[None].astype(np.float32), (5, 1))[0]), np.int64)
@@ -125,7 +126,7 @@ def _band(gains: Maps, rough: NDArray[np.int64], reach: NDArray[np.int64]) -> Ma
     rows = rough + reach[:, None]
     height = len(gains) - 1
     inside = gains[np.clip(rows, 0, height), np.arange(gains.shape[1])]
-    return np.where((rows >= 0) & (rows <= height), inside, np.float32(-1e6))
+    return np.where((rows >= 0) & (rows <= height), inside, np.float32(BARRED))
 
 
 def _integral(scores: Maps, above: tuple[int, ...]) -> Maps:
