@@ -143,7 +143,9 @@ def example(task: Task) -> dict[str, Any]:
 
 def _point(task: Task) -> dict[str, Any]:
     """A point of the task with the price that applies, as `OperatingPoint.record` has it."""
-    name = task.points[0] if task.points else "highest_score"
+    if not task.points:  # what it answers has no threshold
+        return {"name": "highest_score", "threshold": None}
+    name = task.points[0]
     shown = {**POINT, "name": name}
     price = name.partition("=")[0]
     if price in ("fp_per_image", "fp_per_volume"):

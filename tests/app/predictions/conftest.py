@@ -53,3 +53,12 @@ def video_service(service: Service) -> Service:
     point = {"name": "fp_per_image=0.1", "threshold": 0.6, "sensitivity": 0.9, "fp_per_image": 0.08}
     service.deploy("mdl_polyp", "polyp", point, task="polyp")
     return service
+
+
+@pytest.fixture
+def wall_service(service: Service) -> Service:
+    """The same with a deployment that traces walls, told by their greys."""
+    card = {"classes": ["lumen", "intima_media", "adventitia"], "positive": None, "arm": "depth:4"}
+    service.add_model("mdl_wall", card, task="intima_media")
+    service.deploy("mdl_wall", "intima_media", task="intima_media")
+    return service
