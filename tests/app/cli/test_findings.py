@@ -1,4 +1,4 @@
-"""What is printed of a volume's finding and of its sweep: where to look, and what was measured."""
+"""What is printed of a finding: where to look in a volume, how thick a wall is; and of a sweep."""
 
 from typing import Any
 
@@ -67,3 +67,39 @@ def test_a_sweep_says_what_its_headline_measures_where_the_name_does_not() -> No
     low, high = froc.SPAN
     assert f"{low:g} to {high:g} false positives per frame" in sweep({"froc": value, "dice": value})
     assert "false positives" not in sweep({"auc": value})
+
+
+WALL = {
+    "lumen_intima": [[84.0, 301.42]], "media_adventitia": [[84.0, 313.1]],
+    "imt_mm": {"mean": 0.71, "max": 0.934}, "imt_px": {"mean": 11.83, "max": 15.57},
+    "spacing_mm": 0.06, "spacing_source": "dicom", "roi_px": [84.0, 262.0, 610.0, 350.0],
+    "columns": {"traced": 1512, "left_out": 14},
+}  # fmt: skip
+
+
+def told(found: dict[str, Any], *warnings: dict[str, str]) -> str:
+    with show.out.capture() as got:
+        findings.finding({"prediction_id": "prd_1", "finding": found, "warnings": list(warnings)})
+    return got.get()
+
+
+def test_a_walls_thickness_is_told_with_its_spacing_and_no_list_of_points() -> None:
+    said = told(WALL)
+    for part in ("thickness: mean 0.71 mm, max 0.93 mm", "mean 11.8 px, max 15.6 px",
+                 "0.06 mm a pixel (dicom)", "1,512 columns traced, 14 left out",
+                 "looked at 84,262 to 610,350"):  # fmt: skip
+        assert part in said
+    assert "301" not in said and "{" not in said
+
+
+def test_a_wall_without_a_spacing_is_told_in_pixels() -> None:
+    found = WALL | {"imt_mm": None, "spacing_mm": None, "spacing_source": None}
+    said = told(found, {"code": "no_spacing", "detail": "give spacing_mm"})
+    assert "thickness: mean 11.8 px, max 15.6 px" in said and "warning: give spacing_mm" in said
+    assert " mm" not in said.replace("spacing_mm", "")
+
+
+def test_a_frame_without_a_wall_says_so() -> None:
+    nothing = {"imt_mm": None, "imt_px": None, "roi_px": None, "spacing_mm": [0.05, 0.1]}
+    said = told(WALL | nothing | {"columns": {"traced": 0, "left_out": 400}})
+    assert "no far wall found" in said and "400 left out" in said
