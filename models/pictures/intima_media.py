@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from models.case import Pixels
+from models.case import Pixels, Points
 from models.findings import IntimaMediaFinding, Labels, OperatingPoint
 from models.pictures import curve, lines, look, scale_bar, straightened
 
@@ -21,13 +21,13 @@ SWATCH, ROW = 14, 24
 class Wall:
     """The lines as [n, 2] points, and the thickness of each column in its unit."""
 
-    upper: lines.Points
-    lower: lines.Points
+    upper: Points
+    lower: Points
     unit: str
     size: float  # of a row in that unit
 
     @property
-    def thickness(self) -> lines.Points:
+    def thickness(self) -> Points:
         """[n, 2] of column and thickness."""
         return np.column_stack([self.upper[:, 0], (self.lower - self.upper)[:, 1] * self.size])
 

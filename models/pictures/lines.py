@@ -35,7 +35,7 @@ def pieces(points: Points, gap: float | None = None) -> list[Points]:
 
 def at(points: Points, shown: Shown) -> Points:
     """Points of the original as places in the image as shown, centres at whole numbers too."""
-    return (points + HALF) * np.array(shown.scale) - HALF
+    return np.asarray((points + HALF) * np.array(shown.scale) - HALF, np.float64)
 
 
 def traced(

@@ -23,23 +23,23 @@ FLAT = 15  # columns over which the middle is smoothed: a bump of one line is no
 def strip(pixels: Pixels, upper: Points, lower: Points, shown: Shown, gap: float) -> Image.Image:
     """As wide as the image as shown; black where no column was traced."""
     width = shown.image.width
-    columns = (np.arange(width) + HALF) / shown.scale[0] - HALF
+    columns = (np.arange(width, dtype=np.float64) + HALF) / shown.scale[0] - HALF
     there = _covered(columns, upper[:, 0], gap)
     middle = np.interp(columns, upper[:, 0], _middle(upper, lower))
     enlarged = zoom(upper, lower)
     offsets = (np.arange(HIGH) + HALF - HIGH / 2) / enlarged
     across = np.broadcast_to(columns, (HIGH, width)).astype(np.float32)
     down = (middle[None] + offsets[:, None]).astype(np.float32)
-    made = cv2.remap(pixels, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    sampled = cv2.remap(pixels, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    made = np.ascontiguousarray(sampled, np.uint8)
     made[(down < -HALF) | (down > len(pixels) - HALF) | ~there] = 0
-    drawn = np.ascontiguousarray(made)
     for line, colour in zip((upper, lower), lines.COLOURS, strict=True):
         level = (line[:, 1] - _middle(upper, lower)) * enlarged + HIGH / 2 - HALF
         place = (line[:, 0] + HALF) * shown.scale[0] - HALF
         pieces = lines.pieces(np.column_stack([place, level]), gap * shown.scale[0])
-        lines.stroke(drawn, pieces, colour, 1)
+        lines.stroke(made, pieces, colour, 1)
     above = np.full((DIVIDE, width, 3), 90, np.uint8)
-    return Image.fromarray(np.vstack([above, drawn]))
+    return Image.fromarray(np.vstack([above, made]))
 
 
 def zoom(upper: Points, lower: Points) -> float:
