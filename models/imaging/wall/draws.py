@@ -9,6 +9,7 @@ from models.imaging.looks import Look, recoloured
 from models.imaging.views import Matrix, bounds, warped
 from models.imaging.wall import truth
 from models.imaging.wall.geometry import HALF
+from models.imaging.wall.scanners import rescanned
 from models.imaging.wall.tiles import COLUMNS_PX, ROWS_PX
 
 # Scanners show between 0.04 and 0.1 mm a pixel; whoever trains has seen one or two of them.
@@ -18,7 +19,7 @@ TURN_DEG = 9.0
 OFF = 0.3  # of the patch's height that the wall may be off its middle
 ELSEWHERE = 0.15  # of the patches lie anywhere in the image: there are other walls
 LOOK = Look(
-    brightness=25.0, contrast=1.4, gamma=1.6, blur=0.25, soft=0.2, noise=0.25, jpeg=0.05
+    brightness=25.0, contrast=1.4, gamma=1.6, blur=0.15, soft=0.2, noise=0.2, jpeg=0.1
 )  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def drawn(case: Case, size: int, rng: np.random.Generator) -> Roi:
     seen, mask = warped(case.pixels, given, matrix, size)
     if case.lines is not None:
         mask = truth.drawn(case.lines, matrix, size, shape)
-    seen, mask = recoloured(seen, mask, LOOK, rng)
+    seen, mask = recoloured(rescanned(seen, rng), mask, LOOK, rng)
     return Roi(seen, bounds(matrix, size, shape), mask)
 
 
