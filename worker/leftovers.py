@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app import ids, pids
+from app import discarded, ids, pids
 from app.db.lifecycle import BUSY, ENDED, Work
 from app.db.session import reading
 from app.db.tables import Dataset, Finish, Prediction, Registration, Run, now
@@ -51,6 +51,8 @@ class Broom(threading.Thread):
         while True:
             try:
                 sweep_folders()
+                discarded.sweep_caches()
+                discarded.sweep(files())  # here too may lie copies of what another erased
                 if self.objects:
                     sweep_objects()
             except (SQLAlchemyError, AwayError, OSError) as error:

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import idempotency, ids
 from app.answers import again, created, problems
-from app.datasets import schemas, service
+from app.datasets import erasure, schemas, service
 from app.db.session import writing
 from app.deps import (
     Caller,
@@ -44,6 +44,7 @@ Slice = Annotated[
         "else the middle one. Refused for data sets of images",
     ),
 ]
+Subject = Annotated[str, Path(max_length=1000, description="As the ledger names it")]
 MISSING = {(404, "not_found"): "there is no data set 'ds_01k9'"}
 CREATE = "create_dataset"
 
@@ -213,5 +214,32 @@ def delete_dataset(
     note = partial(
         record, request=request, action="delete_dataset", resource=dataset_id, status=204
     )
-    service.delete(caller.workspace, dataset_id, files, note)
+    service.delete(caller.workspace, dataset_id, note)
+    erasure.clean(files)
     return Response(status_code=204)
+
+
+@router.delete(
+    "/{dataset_id}/subjects/{subject:path}",
+    operation_id="erase_subject",
+    response_model=schemas.Erasure,
+    responses=problems(
+        {
+            **MISSING,
+            (409, "in_use"): "a sweep uses data set ds_01k9, or it has just changed",
+            (409, "last_subject"): "no other subject is in it: delete the data set",
+            (409, "not_ready"): "data set ds_01k9 is being checked",
+        }
+    ),
+)
+def erase_subject(
+    request: Request, caller: Researcher, files: FilesDep, dataset_id: Id, subject: Subject
+) -> Response:
+    """Erases a subject from the pack, the ledger, previews, outputs of runs and caches, and names
+    the models that were made with it. Caches on other machines follow within the hour.
+    """
+    found = erasure.erase_subject(
+        caller.workspace, dataset_id, subject, files,
+        lambda session, name: record(session, request, "erase_subject", name, 200),
+    )  # fmt: skip
+    return respond(request, found, headers={"Cache-Control": "no-store"})

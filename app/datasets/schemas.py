@@ -49,6 +49,7 @@ EXAMPLE: dict[str, JsonValue] = {
     ],
     "warnings": [{"code": "near_duplicates", "detail": "7 pairs across train and test"}],
     "failure": None,
+    "deidentification": None,
     "created_at": "2026-11-23T10:00:00Z",
     "created_by": "key_01k9w2x3y4z5a6b7c8d9e0f1g2",
 }
@@ -73,6 +74,11 @@ class Dataset(BaseModel):
     problems: list[Problem] = Field(description="Why files were left out, or why all was rejected")
     warnings: list[dict[str, Any]] = Field(description="What does not hinder, but should be known")
     failure: dict[str, Any] | None = Field(None, description="Why the check itself could not end")
+    deidentification: dict[str, Any] | None = Field(
+        None,
+        description="Of volumes: the DICOM elements (0012,0062), (0012,0063) and (0012,0064) for "
+        "what the pack keeps; the identity counts as removed unless text may be burned in",
+    )
     created_at: datetime
     created_by: str
 
@@ -80,6 +86,46 @@ class Dataset(BaseModel):
 class DatasetPage(BaseModel):
     items: list[Dataset]
     next_cursor: str | None = None
+
+
+class Erasure(BaseModel):
+    """What was erased, and what was made with it before. The subject is called by a keyed hash, as
+    in the audit.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": "5f0c8d1be2a94c37",
+                    "dataset_id": "ds_01k9w2x3y4z5a6b7c8d9e0f1g2",
+                    "files": 4,
+                    "cases": 4,
+                    "parts": ["train"],
+                    "digest_before": EXAMPLE["digest"],
+                    "digest": "1b7e…",
+                    "runs": [],
+                    "models": ["mdl_01k9w4x3y4z5a6b7c8d9e0f1g2"],
+                    "also_in": [],
+                }
+            ]
+        }
+    )
+    subject: str = Field(description="Keyed hash of its name")
+    dataset_id: str
+    files: int = Field(ge=0, description="Uploaded files whose ledger lines are gone")
+    cases: int = Field(ge=0, description="Cases that are gone from the pack")
+    parts: list[Literal["train", "validation", "test"]] = Field(
+        description="Where they were: a model learnt from `train` only"
+    )
+    digest_before: str | None
+    digest: str | None = Field(description="The version of the data without the subject")
+    runs: list[str] = Field(description="Runs from whose outputs its cases were taken")
+    models: list[str] = Field(
+        description="Models tuned on the data set before, or continued from one that was: they "
+        "are not changed; delete or tune them anew if that is what was promised"
+    )
+    also_in: list[str] = Field(description="Data sets that have a subject of this name as well")
 
 
 class LedgerEntry(BaseModel):

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
-from app import ids, queue
+from app import discarded, ids, queue
 from app.auth import Caller
 from app.datasets import schemas
 from app.db import lifecycle
@@ -19,10 +20,12 @@ from app.storage import Files
 from models import discovery, pictures
 from models.case import Case
 from models.findings import Labels
+from models.imaging.volumes import deidentified
 from models.pack import Pack
 
 ORDER = Dataset.id
 LEDGER_ORDER = LedgerRow.position
+BURNED_IN = "burned_in_text"  # of a warning: models.imaging.volumes.deidentified
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +107,16 @@ def create(session: Session, caller: Caller, form: Form, upload: str) -> Dataset
 
 
 def view(row: Dataset) -> schemas.Dataset:
-    return schemas.Dataset.model_validate(
-        {name: getattr(row, name) for name in schemas.Dataset.model_fields}
-    )
+    names = schemas.Dataset.model_fields.keys() - {"deidentification"}
+    own = {name: getattr(row, name) for name in names}
+    return schemas.Dataset.model_validate({**own, "deidentification": _deidentification(row)})
+
+
+def _deidentification(row: Dataset) -> dict[str, Any] | None:
+    task = discovery.tasks().get(row.task)
+    if row.pack is None or task is None or not task.volumes:
+        return None
+    return deidentified.report(any(said.get("code") == BURNED_IN for said in row.warnings))
 
 
 def query(workspace: str, task: str | None, state: str | None) -> Select[Dataset]:
@@ -178,7 +188,7 @@ def _drawn(case: Case, labels: Labels, number: int | None) -> bytes:
         raise _wrong_slice(str(error)) from error
 
 
-def delete(workspace: str, dataset_id: str, files: Files, note: Callable[[Session], None]) -> None:
+def delete(workspace: str, dataset_id: str, note: Callable[[Session], None]) -> None:
     """Erases a data set's pack, upload and ledger, unless an active sweep uses it.
 
     The row is kept, hidden, because the sweeps and models made of it stay readable. Files go
@@ -186,20 +196,11 @@ def delete(workspace: str, dataset_id: str, files: Files, note: Callable[[Sessio
     """
     with writing() as session:
         row = get(session, workspace, dataset_id)
-        names = _own_files(session, row)
+        names = [name for name in (row.upload, row.pack) if name]
         if not lifecycle.erase_dataset(session, row.id):
             raise Conflict("in_use", f"a sweep still uses data set {row.id}: cancel it first")
+        discarded.note(session, names, row.upload_sha256)
         note(session)
-    for name in names:
-        files.delete(name)
-
-
-def _own_files(session: Session, row: Dataset) -> list[str]:
-    # An equal upload that is being checked may be about to point to the same pack.
-    arriving = (Dataset.state == "checking") & (Dataset.upload_sha256 == row.upload_sha256)
-    others = Dataset.id != row.id, (Dataset.pack == row.pack) | arriving
-    shared = session.scalar(select(exists().where(*others)))
-    return [row.upload] if shared or row.pack is None else [row.upload, row.pack]
 
 
 def forget_upload(files: Files, name: str) -> None:

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.columns import Base, Json, Leased, Owned, Serial, now
 
 __all__ = [
-    "Audit", "Base", "Dataset", "Deployment", "EpochRow", "Event", "Finish", "Heartbeat",
-    "Idempotency", "Json", "Key", "LedgerRow", "Model", "Prediction", "Registration",
+    "Audit", "Base", "Dataset", "Deployment", "Discarded", "EpochRow", "Event", "Finish",
+    "Heartbeat", "Idempotency", "Json", "Key", "LedgerRow", "Model", "Prediction", "Registration",
     "RetiredSecret", "Run", "Sweep", "now",
 ]  # fmt: skip
 
@@ -243,6 +243,17 @@ class Idempotency(Base):
     location: Mapped[str | None]
     reply: Mapped[Json]
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Discarded(Base):
+    """An object to be deleted, noted with the change that took its last row away: whoever is killed
+    between the two leaves nothing behind (app.discarded).
+    """
+
+    __tablename__ = "discarded"
+    name: Mapped[str] = mapped_column(primary_key=True)  # of the object
+    upload_sha256: Mapped[str | None]  # of a pack: an equal upload may be about to make it again
+    at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Heartbeat(Base):

@@ -1,4 +1,4 @@
-"""Keys expire, are rotated and have limits; the audit is a chain; a data set knows an erasure.
+"""Keys expire, are rotated and have limits; the audit is a chain; what is erased is seen to.
 
 Revision 0004, after 0003. The audit rows that stand are linked as they stand: the chain vouches for
 what happens to them from here on.
@@ -47,6 +47,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_retired_secrets")),
     )
     op.create_index(op.f("ix_retired_secrets_key_id"), "retired_secrets", ["key_id"], unique=False)
+    op.create_table(
+        "discarded",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("upload_sha256", sa.String(), nullable=True),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_discarded")),
+    )
     with op.batch_alter_table("datasets") as datasets:
         datasets.add_column(sa.Column("erased_at", MOMENT, nullable=True))
     with op.batch_alter_table("audit") as audit:
@@ -88,6 +95,7 @@ def downgrade() -> None:
         audit.drop_column("hash")
     with op.batch_alter_table("datasets") as datasets:
         datasets.drop_column("erased_at")
+    op.drop_table("discarded")
     op.drop_index(op.f("ix_retired_secrets_key_id"), table_name="retired_secrets")
     op.drop_table("retired_secrets")
     with op.batch_alter_table("keys") as keys:

@@ -37,6 +37,7 @@ from app.db.lifecycle.sweeps import (
     erase_dataset,
     next_runs,
     pause,
+    replace_pack,
     resume,
     settle,
 )
@@ -45,5 +46,6 @@ __all__ = [
     "BUSY", "ENDED", "WAITING", "WORK", "LeaseLostError", "Work", "ask_again", "cancel",
     "cancel_prediction", "cancelled", "checkpointed", "claim", "claim_next_run", "emit", "end",
     "end_cancelled", "erase_dataset", "expired", "idle", "lose", "next_runs", "outcomes", "pause",
-    "release", "renew", "resume", "runs_of", "settle", "state_of", "sweep_state", "unrung", "write",
+    "release", "renew", "replace_pack", "resume", "runs_of", "settle", "state_of", "sweep_state",
+    "unrung", "write",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.lifecycle.changes import change, claim, emit, entered, lock
@@ -126,21 +126,36 @@ def erase_dataset(session: Session, dataset_id: str) -> bool:
 
     The row is locked first, as the creation of a sweep does: the two cannot pass each other.
     """
-    session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update())
-    of_it = Sweep.dataset_id == dataset_id
-    tuned = exists().where(of_it, Finish.id == Sweep.id, Finish.state.not_in(ENDED))
-    exported = exists().where(
-        of_it, Registration.sweep_id == Sweep.id, Registration.state.not_in(ENDED)
-    )
-    where = (Dataset.id == dataset_id, ~tuned, ~exported)
     erased: Json = {
         "state": "deleted",
         "pack": None,
         "problems": [],
         "warnings": [],
         "lease_owner": None,
+        "erased_at": now(),
     }
-    if not change(session, Dataset, where, erased):
+    if not _change_unused(session, dataset_id, (), erased):
         return False
     session.execute(delete(LedgerRow).where(LedgerRow.dataset_id == dataset_id))
     return True
+
+
+def replace_pack(session: Session, dataset_id: str, pack: str | None, values: Json) -> bool:
+    """Puts the facts of another pack, one without a subject, in the place of `pack`; False, and
+    nothing done, while a sweep needs the data set or where `pack` is its pack no more.
+    """
+    where = (Dataset.pack == pack, Dataset.state.in_(("ready", "rejected")))
+    return _change_unused(session, dataset_id, where, {**values, "erased_at": now()})
+
+
+def _change_unused(
+    session: Session, dataset_id: str, where: tuple[ColumnElement[bool], ...], values: Json
+) -> bool:
+    """Changes a data set that no sweep and no registration needs."""
+    session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update())
+    of_it = Sweep.dataset_id == dataset_id
+    tuned = exists().where(of_it, Finish.id == Sweep.id, Finish.state.not_in(ENDED))
+    exported = exists().where(
+        of_it, Registration.sweep_id == Sweep.id, Registration.state.not_in(ENDED)
+    )
+    return change(session, Dataset, (Dataset.id == dataset_id, ~tuned, ~exported, *where), values)

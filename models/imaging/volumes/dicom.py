@@ -55,7 +55,10 @@ def volume_of(
         voxels, made.affine, "dicom", series.uid, tuple(uids) if all(uids) else (), notes
     )
     unscaled = any(plane.slope is None or plane.intercept is None for plane in made.planes)
-    return replace(volume, notes=(*notes, *made.notes, *_doubts(volume, unscaled)))
+    written = {plane.burned_in for plane in made.planes if plane.burned_in is not None}
+    return replace(
+        volume, notes=(*notes, *made.notes, *_doubts(volume, unscaled), *sorted(written))
+    )
 
 
 def _slices(made: Plan, read: Read, tell: Tell) -> Iterator[NDArray[np.int16]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from models.imaging.volumes.deidentified import burned_in
 from models.imaging.volumes.parsing import (
     first_item,
     items_of,
@@ -59,6 +60,7 @@ class Plane:
     padding: tuple[int, int] | None
     phase: tuple[str, ...]
     digest: bytes
+    burned_in: tuple[str, str] | None = None  # a note: text in the picture may name the patient
 
 
 def planes_of(data: bytes, name: str) -> tuple[Plane, ...]:
@@ -133,6 +135,7 @@ def _plane(
         phase=tuple(text(found, key) for key in _PHASE)
         + tuple(next((text(p, key) for p in parts if text(p, key)), "") for key in _FRAME_PHASE),
         digest=digest,
+        burned_in=burned_in(found) if pictured else None,
     )
 
 

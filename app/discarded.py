@@ -1,0 +1,112 @@
+"""What an erasure leaves to be deleted, until it is: objects in the store, caches on each machine.
+
+The names are noted in the transaction that takes the last row away from them, so that a process
+killed in between leaves nothing behind: every worker comes by (worker.leftovers).
+"""
+
+import fcntl
+import logging
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.db.session import reading, writing
+from app.db.tables import Dataset, Discarded, Run, now
+from app.settings import settings
+from app.storage import AwayError, Files
+
+KINDS = ("patches", "prefix")  # of caches, each a folder of entries with a lock beside each
+ROOM = "erasures"  # folder in the scratch folder where packs are written anew
+ABANDONED = timedelta(days=1)
+KEPT = timedelta(days=30)  # names are deleted again and again: another machine may have a copy
+
+log = logging.getLogger(__name__)
+
+
+def note(session: Session, names: Iterable[str], upload_sha256: str | None = None) -> None:
+    """These objects are to be deleted once this transaction has committed."""
+    for name in set(names):
+        session.merge(Discarded(name=name, upload_sha256=upload_sha256, at=now()))
+
+
+def sweep(files: Files) -> None:
+    """Deletes what was noted and is not needed after all; what fails is left for the next time."""
+    with reading() as session:
+        noted = session.scalars(select(Discarded)).all()
+        names = [one.name for one in noted if not _needed(session, one)]
+    for name in names:
+        try:
+            files.delete(name)
+        except (AwayError, OSError) as error:
+            log.warning("a discarded object is left for the next time: %s", type(error).__name__)
+    with writing() as session:
+        session.execute(delete(Discarded).where(Discarded.at < now() - KEPT))
+
+
+def _needed(session: Session, one: Discarded) -> bool:
+    """Whether a row points to the object, or an equal upload that is checked may come to."""
+    if one.name.startswith("measures/"):
+        used = or_(Run.measures == one.name, Run.test_measures == one.name)
+        return bool(session.scalar(select(exists().where(used))))
+    equal = or_(Dataset.upload == one.name, Dataset.upload_sha256 == one.upload_sha256)
+    used = or_(Dataset.pack == one.name, and_(Dataset.state == "checking", equal))
+    return bool(session.scalar(select(exists().where(used))))
+
+
+def sweep_caches() -> None:
+    """Gives up every patch set and prefix cache of this machine that is older than the last
+    erasure, unless it is being made: losing one loses nothing, and which data sets they hold
+    cannot be told from outside.
+    """
+    sweep_rooms()
+    with reading() as session:
+        erased = session.scalar(select(func.max(Dataset.erased_at)))
+    if erased is None:
+        return
+    for kind in KINDS:
+        folder = settings().scratch / kind
+        for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if entry.is_dir() and _made_at(entry) <= erased:
+                _unless_locked(entry, _give_up)
+
+
+def sweep_rooms() -> None:
+    """Packs half written by an erasure that was killed."""
+    folder = settings().scratch / ROOM
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if _made_at(path) < now() - ABANDONED:
+            path.unlink(missing_ok=True)
+
+
+def _made_at(entry: Path) -> datetime:
+    """The oldest file's time: the folder's own is renewed at each use."""
+    files = [file for file in entry.rglob("*") if file.is_file()]
+    times = [file.stat().st_mtime for file in files] or [entry.stat().st_mtime]
+    return datetime.fromtimestamp(min(times), UTC)
+
+
+def _unless_locked(entry: Path, act: Callable[[Path], None]) -> None:
+    """As models.tuning.room locks: who makes an entry holds the lock beside it."""
+    if entry.suffix == ".gone":
+        act(entry)
+        return
+    with entry.with_suffix(".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        act(entry)
+
+
+def _give_up(entry: Path) -> None:
+    """Renamed first, so that nobody finds half of it."""
+    gone = entry
+    if entry.suffix != ".gone":
+        gone = entry.with_name(f"{entry.name}-{secrets.token_hex(4)}.gone")
+        entry.replace(gone)
+    shutil.rmtree(gone, ignore_errors=True)
