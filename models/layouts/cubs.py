@@ -34,7 +34,8 @@ LIMA-Profiles/Manual-A2/clin_0001_L-LI.txt      several readers: their mean, whe
 LIMA-Profiles/Manual-A2/clin_0001_L-MA.txt      cover a column, is taken for true
 CF/clin_0001_L_CF.txt                           millimetres per pixel; without it: pixels only
 
-one reader's profiles may lie in LIMA-Profiles/ itself; an image may be one DICOM ultrasound frame
+to choose a reader, pack that folder alone; one reader's profiles may lie in LIMA-Profiles/ itself;
+an image may be one DICOM ultrasound frame; Computerized-*/ counts where no person drew
 """
 _PROFILE = re.compile(r"(?P<stem>.+?)[-_ .](?:GT)?(?P<line>LI|MA)", re.IGNORECASE)
 _CALIBRATION = re.compile(r"(?P<stem>.+?)[-_ .]?CF", re.IGNORECASE)

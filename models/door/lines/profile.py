@@ -22,16 +22,18 @@ class ProfileError(Exception):
         self.detail = detail
 
 
-def read_profile(data: bytes) -> Points:
-    """[n, 2] x, y of a profile file, x ascending, each x once (its mean y).
+def read_profile(data: bytes) -> tuple[Points, tuple[str, ...]]:
+    """[n, 2] x, y of a profile file, x ascending, each x once (its mean y), and notes.
 
-    Rows with NaN are no points. Raises ProfileError: empty_profile, bad_profile.
+    Rows with NaN are no points (profile_gaps). Raises ProfileError: empty_profile, bad_profile.
     """
     try:
         rows = read_rows(data)
     except NumbersError as error:
         raise ProfileError("bad_profile", f"{error}; {HOW}") from error
-    return line_of(points_of(rows))
+    points = points_of(rows)
+    gaps = not np.isfinite(points).all()
+    return line_of(points), ("profile_gaps",) if gaps else ()
 
 
 def line_of(points: Numbers) -> Points:

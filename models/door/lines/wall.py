@@ -130,14 +130,17 @@ def _by_readers(
 def _of_reader(
     files: tuple[str, str], size: tuple[int, int], read: Callable[[str], bytes]
 ) -> tuple[Lines, tuple[str, ...]]:
-    drawn = []
+    drawn, notes = [], []
     for file in files:
         try:
-            drawn.append(read_profile(read(file)))
+            line, said = read_profile(read(file))
         except ProfileError as error:
             raise RefusedError(file, error.code, error.detail) from error
+        drawn.append(line)
+        notes += said
     try:
-        return judged((drawn[0], drawn[1]), size)
+        lines, judgement = judged((drawn[0], drawn[1]), size)
+        return lines, (*notes, *judgement)
     except PairingError as error:
         raise RefusedError(files[0], error.code, error.detail) from error
 
