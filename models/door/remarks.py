@@ -36,7 +36,7 @@ NOTES = {
     "boxes_unread": "boxes that cannot be used beside a mask; the mask is",
     "white_masks": "a mask of 0 and 255 alone, taken for class 1, while other masks number their "
     "classes; write the number of the class",
-    "profile_gaps": "rows of a line without a number; it is straight between the points beside them",
+    "profile_gaps": "rows of a line without a number; it is straight between its other points",
     "lines_clipped": "points of a line beyond the frame; the others are kept",
     "lines_crossing": "columns where the two lines touch or cross, which are left out",
     "one_reader": "several readers, and one alone could be used, or no two share a stretch; that "

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from models.case import Lines
+from models.case import Lines, Points
 from models.door.lines import pairing
 from models.door.lines.calibration import CalibrationError, read_calibration
 from models.door.lines.cells import CellError, read_line
@@ -130,7 +130,8 @@ def _by_readers(
 def _of_reader(
     files: tuple[str, str], size: tuple[int, int], read: Callable[[str], bytes]
 ) -> tuple[Lines, tuple[str, ...]]:
-    drawn, notes = [], []
+    drawn: list[Points] = []
+    notes: list[str] = []
     for file in files:
         try:
             line, said = read_profile(read(file))
