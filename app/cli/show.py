@@ -20,6 +20,7 @@ COLOURS = {
 }  # fmt: skip
 FROC_OF_FRAMES = "mean sensitivity, 0.1 to 1 false positives per frame"
 FROC_OF_VOLUMES = "mean sensitivity per embolus at 1 to 5 false positives per volume"
+AGREEMENT = "1 less a line's distance over the wall's thickness, mean of columns and lines"
 SHOWN_MOST = 10  # problems or warnings, before "and n more"
 
 
@@ -119,7 +120,10 @@ def _meaning(measured: Json) -> str:
     """What a headline measures whose name does not say it; a volume's metrics are known by one
     that only they have.
     """
-    if headline(measured)[0] != "froc":
+    name = headline(measured)[0]
+    if name == "agreement":
+        return f"agreement: {AGREEMENT}"
+    if name != "froc":
         return ""
     return f"froc: {FROC_OF_VOLUMES if 'volume_auc' in measured else FROC_OF_FRAMES}"
 

@@ -67,6 +67,7 @@ def test_a_sweep_says_what_its_headline_measures_where_the_name_does_not() -> No
     low, high = froc.SPAN
     assert f"{low:g} to {high:g} false positives per frame" in sweep({"froc": value, "dice": value})
     assert "false positives" not in sweep({"auc": value})
+    assert "a line's distance over the wall's thickness" in sweep({"agreement": value})
 
 
 WALL = {
