@@ -14,20 +14,23 @@ from models.case import NO_PIXELS, Case, CaseFiles, Roi
 from models.findings import EmbolismFinding, Embolus, Labels, Measure, OperatingPoint
 from models.imaging import ctpa_phantom
 from models.imaging.looks import Look, recoloured
-from models.imaging.vessels import Candidate, find, odds, patch, patches
+from models.imaging.vessels import Candidate, find, odds, patch, patches, rephased
 from models.imaging.volumes.stored import unpack_labels, unpack_volume
 from models.metrics import froc, froc_volumes
 from models.task import Phantom, Task
 from models.volume import Volume
 
-WIDTHS_MM = (10.0, 15.0, 20.0)  # paper 1.3
+# The paper's (1.3) are 10, 15 and 20 mm. Measured on phantoms a place is told better from further
+# off: a clot's end, and the lumen before it, lie within 40 mm, and a vein is dark beyond.
+WIDTHS_MM = (20.0, 30.0, 40.0)
 SHIFT = 0.2  # of the width, along the vessel, to either side
 SERVED = tuple((width_mm, 0.0, turn_deg) for width_mm in WIDTHS_MM for turn_deg in (0.0, 90.0))
 ON_MM = 2.0  # a candidate so near to a voxel of an embolus lies on it: about a voxel's diagonal
 COLUMNS = len(froc_volumes.MARKS) + 1  # of a measure's marks
 EVEN = 0.5  # without an operating point an embolus is there if that is more likely than not
-# The next scanner's contrast, noise and sharpness; the patch is grey, so colours stay.
-LOOK = Look(brightness=20.0, contrast=1.25, gamma=1.25, blur=0.2, soft=0.2, noise=0.3)
+# The next scanner's noise and sharpness; the window has taken out how much contrast was given, and
+# its phase is drawn apart.
+LOOK = Look(brightness=8.0, contrast=1.1, gamma=1.1, blur=0.2, soft=0.2, noise=0.3)
 
 _found: WeakKeyDictionary[Volume, tuple[Candidate, ...]] = WeakKeyDictionary()
 
@@ -102,7 +105,8 @@ def _views(
     view = patch(volume, candidate, width_mm, shift, turn_deg, size)
     step_y, step_x = (int(step) for step in rng.choice([-1, 1], size=2))
     turned = np.ascontiguousarray(view[::step_y, ::step_x])
-    yield recoloured(turned, np.zeros((size, size), np.uint8), LOOK, rng)[0]
+    seen, _ = recoloured(turned, np.zeros((size, size), np.uint8), LOOK, rng)
+    yield rephased(seen, rng)
 
 
 def _scored(

@@ -20,7 +20,7 @@ class Style:
     blur_mm: Range = (0.45, 0.75)  # standard deviation of the point spread in the plane
     edge: Range = (0.0, 0.5)  # how much the kernel sharpens
     field_mm: Range = (318.0, 350.0)  # of view, when no spacing is asked for
-    slice_mm: Range = (2.0, 2.0)
+    slice_mm: Range = (1.25, 1.25)
     size: Range = (0.93, 1.03)  # of the body
     fat_mm: Range = (3.0, 24.0)  # under the skin
     tilt_deg: Range = (0.5, 2.5)
@@ -45,7 +45,7 @@ class Style:
 USUAL = Style()
 OTHER = Style(
     contrast_hu=(200.0, 500.0), venous=(0.15, 0.95), inflow=(1.1, 3.5), noise_hu=(18.0, 32.0),
-    blur_mm=(0.35, 0.95), edge=(0.0, 0.9), field_mm=(300.0, 335.0), slice_mm=(1.6, 2.5),
+    blur_mm=(0.35, 0.95), edge=(0.0, 0.9), field_mm=(300.0, 335.0), slice_mm=(1.0, 1.6),
     size=(0.88, 1.02), tilt_deg=(2.0, 5.0), lung_hu=(-890.0, -740.0), exponent=(2.3, 2.7),
     endings=(150.0, 220.0), bend=(0.1, 0.2), clot_hu=(30.0, 90.0), swirls=(5.0, 14.0),
     nodes=(8.0, 20.0), plugs=(2.0, 9.0), streaks_hu=(30.0, 100.0), hardening=(0.05, 0.14),

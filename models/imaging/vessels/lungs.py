@@ -24,6 +24,7 @@ VESSEL_MM = 9.0  # half the width of the widest vessel that a lung's field close
 BESIDE_MM = 0.0  # the region's margin beyond the line from lung to lung: ribs begin there
 ONE_LUNG_MM = 170.0  # wide at most
 ALONE_MM = 45.0  # from a lung that has no neighbour to the trunk of its artery
+WALL_MM = 18.0  # of skin, fat, muscle and rib, at least: no lung's vessel is so near to the room
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,8 @@ def find_lungs(grid: Grid) -> Lungs:
     if not air.any():
         return Lungs(grid, air, grid.hu > ROOM_HU, found=False)
     field = _closed(air, VESSEL_MM / step)
-    return Lungs(grid, field, field | _between(field, step), found=True)
+    between = _between(field, step) & _deep(grid.hu, field, step)
+    return Lungs(grid, field, field | between, found=True)
 
 
 def _air(hu: Hu, voxel_ml: float) -> Mask:
@@ -66,14 +68,29 @@ def _air(hu: Hu, voxel_ml: float) -> Mask:
     return np.asarray(kept[labels])
 
 
+def _body(hu: Hu) -> Mask:
+    """The largest piece of tissue: no couch, no arm that lies apart."""
+    labels, _ = ndimage.label(hu > TISSUE_HU)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(labels == sizes.argmax()) if sizes.any() else np.zeros(hu.shape, dtype=bool)
+
+
+def _deep(hu: Hu, field: Mask, step: float) -> Mask:
+    """What lies deeper in the body than the chest's wall is thick; the picture's edge is none."""
+    inside = np.stack([ndimage.binary_fill_holes(plane) for plane in _body(hu) | field])
+    wide = np.pad(inside, 1, mode="edge")
+    if wide.all():
+        return inside
+    depth = ndimage.distance_transform_edt(wide) * step
+    return np.asarray(depth[1:-1, 1:-1, 1:-1] > WALL_MM)
+
+
 def _enclosure(hu: Hu) -> NDArray[np.uint8]:
     """In how many of four directions (front, back, right, left) the body is seen from a voxel: a
     lung that the picture's edge cuts sees it in three, a couch's foam in one.
     """
-    labels, _ = ndimage.label(hu > TISSUE_HU)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    body = labels == sizes.argmax() if sizes.any() else np.zeros(hu.shape, dtype=bool)
+    body = _body(hu)
     seen = np.zeros(hu.shape, dtype=np.uint8)
     for axis in (1, 2):
         seen += np.logical_or.accumulate(body, axis)

@@ -16,13 +16,15 @@ from models.case import Pixels
 from models.imaging.vessels.candidates import Candidate
 from models.volume import Volume
 
-# The window has a bend. Lung has nothing to say (an embolus is not in it) and shares the lowest
-# grey; fat, clot and unenhanced blood have the lower 40 %; above, up to the brightness that the
-# volume's arteries have, it is stretched so that lumen has one grey whatever contrast was given;
-# what is brighter (a vein full of inflow, bone) is still told from it.
-LOW_HU, CLOT_HU = -200.0, 60.0
-CLOT_GREY, LUMEN_GREY = 102, 225
+# The window has bends. Lung is nearly black, but bronchi are still told from it: one runs beside
+# each artery and none beside a vein. Fat, clot and unenhanced blood come next; above, up to the
+# brightness that the volume's arteries have, it is stretched so that lumen has one grey whatever
+# contrast was given; what is brighter (a vein full of inflow, bone) is still told from it.
+AIR_HU, LUNG_HU, LOW_HU, CLOT_HU = -1000.0, -800.0, -200.0, 60.0
+LUNG_GREY, LOW_GREY, CLOT_GREY, LUMEN_GREY = 16, 48, 102, 225
 LEAST_LUMEN_HU = 160.0  # noise of a volume with next to no contrast is not blown up
+# How far another phase of the contrast moves clots, what is half as bright as arteries, and these.
+PHASE = ((CLOT_GREY, 10.0), ((CLOT_GREY + LUMEN_GREY) // 2, 36.0), (LUMEN_GREY, 10.0))
 
 SAMPLES = 64  # a side: a third of a millimetre in the widest picture, half of a fine voxel
 View = tuple[float, float, float]  # width_mm, shift, turn_deg
@@ -84,9 +86,20 @@ def _frame(axis: tuple[float, float, float], turn_deg: float) -> NDArray[np.floa
 
 
 def _windowed(hu: NDArray[np.float32], lumen_hu: float) -> NDArray[np.uint8]:
-    """HU to grey, by the window with a bend."""
+    """HU to grey, by the window with bends."""
     lumen = max(lumen_hu, LEAST_LUMEN_HU)
     rise = (LUMEN_GREY - CLOT_GREY) / (lumen - CLOT_HU)
     top = CLOT_HU + (255 - CLOT_GREY) / rise
-    grey = np.interp(hu, (LOW_HU, CLOT_HU, top), (0.0, CLOT_GREY, 255.0))
+    greys = (0.0, LUNG_GREY, LOW_GREY, CLOT_GREY, 255.0)
+    grey = np.interp(hu, (AIR_HU, LUNG_HU, LOW_HU, CLOT_HU, top), greys)
     return np.round(grey).astype(np.uint8)
+
+
+def rephased(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """A patch as if contrast had come earlier or later: veins are between clot and lumen, nearer to
+    the one or to the other, and a model must not know them by their grey.
+    """
+    known = [grey for grey, _ in PHASE]
+    moved = [grey + rng.uniform(-reach, reach) for grey, reach in PHASE]
+    table = np.interp(np.arange(256), [0, LOW_GREY, *known, 255], [0, LOW_GREY, *moved, 255])
+    return np.asarray(cv2.LUT(pixels, np.round(table).astype(np.uint8)))

@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.imaging.vessels import Candidate, patch, patches
-from models.imaging.vessels.patch import CLOT_GREY, LUMEN_GREY
+from models.imaging.vessels import Candidate, patch, patches, rephased
+from models.imaging.vessels.patch import CLOT_GREY, LOW_GREY, LUMEN_GREY, LUNG_GREY
 from models.volume import Volume
 
 BESIDE = (0.0, 0.0, 1.0)
+LUNG_OF_850 = LUNG_GREY * 3 // 4
 
 
 def tube(spacing: tuple[float, float, float], lumen_hu: int = 350) -> tuple[Volume, Candidate]:
@@ -27,7 +28,7 @@ def test_a_clot_is_a_bar_along_the_vessel_and_a_disc_across_it(
     picture = patch(*tube(spacing), 20.0, 0.0, 0.0, 100)  # 5 pixels a millimetre
     along, across = picture[..., 0], picture[..., 1]
     assert (along[50, 42:58] == CLOT_GREY).all() and (along[5, 45:55] == LUMEN_GREY).all()
-    assert along[50, 5] == across[50, 5] == across[5, 50] == 0
+    assert along[50, 5] == across[50, 5] == across[5, 50] == LUNG_OF_850
     assert across[50, 50] == CLOT_GREY and across.max() == CLOT_GREY
     assert np.array_equal(across, picture[..., 2])
 
@@ -70,7 +71,7 @@ def test_many_views_are_the_single_ones() -> None:
 def test_a_patch_at_the_volumes_corner_repeats_its_edge() -> None:
     volume, candidate = tube((1.0, 1.0, 1.0))
     picture = patch(volume, replace(candidate, centre_voxel=(0.0, 0.0, 0.0)), 20.0, 0.2, 30.0, 64)
-    assert picture.shape == (64, 64, 3) and not picture.any()
+    assert picture.shape == (64, 64, 3) and (picture == LUNG_OF_850).all()
 
 
 def test_the_orientation_of_the_array_changes_no_picture() -> None:
@@ -83,3 +84,24 @@ def test_the_orientation_of_the_array_changes_no_picture() -> None:
     same = replace(candidate, centre_voxel=(39 - x, y, z))
     first = patch(volume, candidate, 15.0, 0.1, 20.0, 64).astype(int)
     assert np.abs(first - patch(turned, same, 15.0, 0.1, 20.0, 64)).max() <= 1
+
+
+def test_a_bronchus_is_told_from_the_lung_around_it() -> None:
+    volume, candidate = tube((1.0, 1.0, 1.0))
+    z, y = np.mgrid[:40, :40] - 20
+    away = np.hypot(z, y - 7)
+    volume.voxels[away < 3.5] = -300  # a wall
+    volume.voxels[away < 2.5] = -1000
+    across = patch(volume, candidate, 20.0, 0.0, 0.0, 64)[..., 1]
+    assert across.min() == 0 < LUNG_OF_850 < LUNG_GREY
+    assert (across == LUNG_OF_850).mean() > 0.5
+
+
+def test_another_phase_moves_veins_and_leaves_the_order_of_greys() -> None:
+    rng = np.random.default_rng(0)
+    ramp = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (4, 1, 3))
+    seen = np.stack([rephased(ramp, rng)[0, :, 0] for _ in range(50)]).astype(int)
+    assert (np.diff(seen, axis=1) >= 0).all()
+    assert (seen[:, : LOW_GREY + 1] == np.arange(LOW_GREY + 1)).all()
+    moved = np.abs(seen - np.arange(256)).max(axis=0)
+    assert moved[163] > 25 and moved[CLOT_GREY] <= 10 and moved[LUMEN_GREY] <= 10
