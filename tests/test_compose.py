@@ -72,7 +72,7 @@ def test_names_in_the_example_that_are_ours_are_settings() -> None:
 
 def test_the_example_holds_no_secret() -> None:
     secrets = [name for name in example() if "KEY" in name or "PASSWORD" in name]
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     assert all(example()[name] == "" for name in secrets)
 
 

@@ -5,16 +5,15 @@ and CUDA end with it.
 """
 
 import argparse
-import logging
 import os
 import socket
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from celery.signals import worker_shutting_down
+from celery.signals import setup_logging, worker_shutting_down
 
+from app import logs
 from app.queue import QUEUES, queue
 from app.settings import settings
 from worker import jobs
@@ -31,10 +30,8 @@ def main(queues: Sequence[str] = ALL_QUEUES, name: str = "") -> None:
     unknown = [given for given in queues if given not in ALL_QUEUES]
     if unknown or not queues:
         raise SystemExit(f"worker: no queue {unknown}; there are: {', '.join(ALL_QUEUES)}")
-    logging.basicConfig(
-        level=settings().log_level, stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s",
-    )  # fmt: skip
+    logs.configure(settings().log_level, "%(name)s")
+    setup_logging.connect(_stays, weak=False)
     jobs.worker_name = name or f"{'+'.join(queues)}@{socket.gethostname()}:{os.getpid()}"
     if QUEUES["predict"] in queues:
         import_module("worker.predict")  # brings the inference engine, of no use to a tuning worker
@@ -52,6 +49,10 @@ def main(queues: Sequence[str] = ALL_QUEUES, name: str = "") -> None:
         stopping.set()
         jobs.drain(settings().grace_s + KILL_S)
         pulse.leave()
+
+
+def _stays(**_: Any) -> None:
+    """Celery leaves the logs as they are: its own would print what an exception said."""
 
 
 def arguments(queues: Sequence[str]) -> list[str]:

@@ -4,10 +4,10 @@ import argparse
 import logging
 import os
 import signal
-import sys
 import threading
 from dataclasses import dataclass
 
+from app import logs
 from app.settings import settings
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,7 @@ def tie(program: str) -> Tether:
     parser.add_argument("--owner", required=True)
     parser.add_argument("--pipe", type=int, help="read end of a pipe from the worker")
     given = parser.parse_args()
-    logging.basicConfig(
-        level=settings().log_level, stream=sys.stderr,
-        format=f"%(asctime)s %(levelname)s {program}[%(process)d] %(message)s",
-    )  # fmt: skip
+    logs.configure(settings().log_level, program)
     os.nice(NICE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import audit, datasets, keys, predict, processes, registry, sweeps
+from app.cli import datasets, keys, predict, processes, registry, sweeps
 from app.cli.root import Sentences, connect
 
 app = typer.Typer(cls=Sentences, callback=connect, no_args_is_help=True, add_completion=False)
@@ -11,7 +11,7 @@ app.add_typer(datasets.commands, name="datasets")
 app.add_typer(sweeps.commands, name="sweeps")
 app.add_typer(registry.commands, name="models")
 app.add_typer(keys.commands, name="keys")
-app.add_typer(audit.commands, name="audit")
+app.add_typer(keys.audit, name="audit")
 app.command()(registry.deploy)
 app.command()(registry.deployments)
 app.command()(predict.predict)

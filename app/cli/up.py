@@ -41,12 +41,14 @@ class Stack:
         self.valkey: Child | None = None
         self.children: list[Child] = []
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, logged: bool = True) -> None:
         """To the terminal and to the log; a closed terminal or a full disk stops nobody."""
         with suppress(OSError, ValueError):
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
         with suppress(OSError, ValueError):
+            if not logged:
+                return
             self.log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
             self.log.flush()
 
@@ -67,7 +69,8 @@ class Stack:
         with writing() as session:
             secret = ensure_admin(session, self.var / "admin.key", settings().admin_key)
         if secret:
-            self.say(f"admin key {secret}  (kept in {self.var / 'admin.key'})")
+            said = f"admin key {secret}  (kept in {self.var / 'admin.key'})"
+            self.say(said, logged=False)  # a log is read by others than the terminal
         python = [sys.executable, "-m"]
         api = [*python, "uvicorn", "--factory", "app.main:create_app", "--no-access-log",
                "--timeout-graceful-shutdown", "5", "--fd", str(self.address.fd)]  # fmt: skip

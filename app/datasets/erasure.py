@@ -17,7 +17,7 @@ from app import discarded
 from app.datasets import schemas
 from app.datasets.service import get
 from app.db import lifecycle
-from app.db.session import reading, writing
+from app.db.session import forget_deleted, reading, writing
 from app.db.tables import Dataset, Json, LedgerRow, Model, Run, Sweep, now
 from app.errors import Conflict, NotFound
 from app.pseudonyms import pseudonym
@@ -81,6 +81,7 @@ def clean(files: Files) -> None:
     try:
         discarded.sweep(files)
         discarded.sweep_caches()
+        forget_deleted()
     except (SQLAlchemyError, OSError) as error:
         log.warning("what was erased is left to the workers: %s", type(error).__name__)
 

@@ -25,6 +25,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")  # first: the next one may have to wait
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, not only unlinked
     cursor.close()
 
 
@@ -78,6 +79,19 @@ def forget_engines(*, close: bool = True) -> None:
         for made in _engines.values():
             made.dispose(close=close)
         _engines.clear()
+
+
+def forget_deleted() -> None:
+    """SQLite's log still holds pages as they were before a deletion: it is written back and cut
+    to nothing, unless a reader is on it just now. PostgreSQL tidies up by itself (autovacuum).
+    """
+    made = engine()
+    if made.dialect.name == "sqlite":
+        with made.execution_options(reading=True).connect() as connection:
+            raw = connection.connection.dbapi_connection
+            connection.rollback()  # no transaction may be open
+            if raw is not None:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager
