@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from safetensors import safe_open
 
 from models import stats, weights
 from models.choice import NothingToChooseError
@@ -28,7 +27,7 @@ from models.inference import runtime
 from models.inference.volume import examine
 from models.ingest import Limits, RejectedError, ingest
 from models.pack import MANIFEST, Pack
-from models.spec import PRESETS, Numerics, Recipe, RunSpec, recipe
+from models.spec import PRESETS, Recipe, recipe
 from models.splits import floor_problems
 from models.sweep import POLICIES
 from models.tuning import device
@@ -39,6 +38,7 @@ from models.tuning.finish.evaluate import evaluate
 from models.tuning.local import Plan, tune
 from models.tuning.patches.sets import labels_of
 from models.tuning.pretrained import ready
+from models.tuning.spec import spec_in
 from models.volume import Volume, VolumeError
 
 WEIGHTS = Path("weights")
@@ -218,17 +218,6 @@ def run_evaluate(given: argparse.Namespace) -> None:
     shown: dict[str, Any] = {name: value.record() for name, value in values.items()}
     sys.stdout.write(json.dumps({"split": given.split, "cases": len(found), **shown}, indent=1))
     sys.stdout.write("\n")
-
-
-def spec_in(weights_file: Path) -> RunSpec:
-    """The spec that a weights.safetensors carries, on this machine's numerics in float32."""
-    with safe_open(str(weights_file), framework="numpy") as file:
-        kept = json.loads(file.metadata()["spec"])
-    numerics = device.best()
-    kept["recipe"] = Recipe(**kept["recipe"])
-    kept["numerics"] = Numerics(numerics.device, "float32", numerics.threads)
-    kept["classes"] = tuple(kept["classes"])
-    return RunSpec(**kept)
 
 
 def run_predict(given: argparse.Namespace) -> None:

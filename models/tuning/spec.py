@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+from pathlib import Path
+
+from safetensors import safe_open
 
 from models.backbone import Backbone
 from models.pack import Manifest
 from models.spec import Numerics, Recipe, RunSpec
 from models.task import Task
+from models.tuning import device
 from models.tuning.patches.sets import labels_of
 
 IMAGENET = "imagenet"
@@ -38,3 +42,14 @@ def split_digest(manifest: Manifest) -> str:
     """SHA-256 over which case is in which part."""
     parts = sorted((case.case_id, case.split) for case in manifest.cases)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def spec_in(weights: Path) -> RunSpec:
+    """The spec that a weights.safetensors carries, on this machine's numerics in float32."""
+    with safe_open(str(weights), framework="numpy") as file:
+        kept = json.loads(file.metadata()["spec"])
+    numerics = device.best()
+    kept["recipe"] = Recipe(**kept["recipe"])
+    kept["numerics"] = Numerics(numerics.device, "float32", numerics.threads)
+    kept["classes"] = tuple(kept["classes"])
+    return RunSpec(**kept)
