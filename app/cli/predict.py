@@ -13,6 +13,15 @@ from app.cli.client import Api, CliError
 from app.cli.root import api_of
 from app.cli.zipping import opened
 
+SpacingMm = Annotated[
+    str, typer.Option(help="Of an image: mm per pixel, or row,column; else answers are in pixels")
+]
+RoiPx = Annotated[
+    str,
+    typer.Option(
+        help="Of an image: where to look, x0,y0,x1,y1 of a box or x0,y0;x1,y1 of two points"
+    ),
+]
 Json = dict[str, Any]
 Heard = Callable[[Json], None]
 
@@ -139,15 +148,8 @@ def predict(
     ] = "",
     model: Annotated[str, typer.Option(help="A model mdl_… instead of a deployment")] = "",
     operating_point: Annotated[str, typer.Option(help="A point of the card, or a threshold")] = "",
-    spacing_mm: Annotated[
-        str, typer.Option(help="Of an image: mm per pixel, or row,column; else answers are in px")
-    ] = "",
-    roi_px: Annotated[
-        str,
-        typer.Option(
-            help="Of an image: where to look: x0,y0,x1,y1 of a box, x0,y0;x1,y1 of two points"
-        ),
-    ] = "",
+    spacing_mm: SpacingMm = "",
+    roi_px: RoiPx = "",
     json: Annotated[bool, typer.Option("--json", help="Print the reply as it came")] = False,
 ) -> None:
     """Asks the deployed model about one image, video or volume."""
