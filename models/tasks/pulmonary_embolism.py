@@ -24,7 +24,9 @@ from models.volume import Volume
 # off: a clot's end, and the lumen before it, lie within 40 mm, and a vein is dark beyond.
 WIDTHS_MM = (20.0, 30.0, 40.0)
 SHIFT = 0.2  # of the width, along the vessel, to either side
-SERVED = tuple((width_mm, 0.0, turn_deg) for width_mm in WIDTHS_MM for turn_deg in (0.0, 90.0))
+# (width, shift, turn). Measured: four views say as much as each width turned twice, and more
+# candidates can have them in the same time.
+SERVED = ((20.0, 0.0, 0.0), (20.0, 0.0, 90.0), (30.0, 0.0, 0.0), (40.0, 0.0, 90.0))
 ON_MM = 2.0  # a candidate so near to a voxel of an embolus lies on it: about a voxel's diagonal
 COLUMNS = len(froc_volumes.MARKS) + 1  # of a measure's marks
 EVEN = 0.5  # without an operating point an embolus is there if that is more likely than not
@@ -48,7 +50,7 @@ def read(files: CaseFiles) -> Case:
 
 
 def rois(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi]:
-    """Views of every candidate. Serving: three widths, each turned twice. Training: one, drawn.
+    """Views of every candidate. Serving: those of SERVED. Training: one, drawn.
 
     mark = (number of the candidate, index of the embolus it lies on or froc's NO_LESION,
     centre z, y, x in voxels, diameter in mm, centre x, y, z in LPS mm, plausibility).

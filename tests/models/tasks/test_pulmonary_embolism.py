@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.case import NO_PIXELS, Case, Roi
 from models.findings import Labels, OperatingPoint
 from models.metrics import froc
-from models.tasks.pulmonary_embolism import TASK, WIDTHS_MM
+from models.tasks.pulmonary_embolism import SERVED, TASK, WIDTHS_MM
 from models.volume import Volume
 
 LABELS = Labels(("other", "embolus"), "embolus")
@@ -59,28 +59,34 @@ def test_the_dark_stretch_is_a_candidate_and_lies_on_its_embolus(rois: list[Roi]
     assert all((roi.truth, roi.mark[1]) == (0, froc.NO_LESION) for roi in others)
 
 
-def test_serving_sees_each_candidate_in_every_width_turned_twice(rois: list[Roi]) -> None:
+def test_serving_sees_each_candidate_in_every_width_and_turned(rois: list[Roi]) -> None:
     numbers = [roi.mark[0] for roi in rois]
-    assert {numbers.count(number) for number in numbers} == {2 * len(WIDTHS_MM)}
+    assert {numbers.count(number) for number in numbers} == {len(SERVED)}
+    assert {width for width, _, _ in SERVED} == set(WIDTHS_MM)
+    assert {turn for _, _, turn in SERVED} == {0.0, 90.0}
     assert all(roi.pixels.shape == (48, 48, 3) for roi in rois)
     assert all((roi.pixels[..., 1] == roi.pixels[..., 2]).all() for roi in rois)
 
 
 def test_training_draws_one_view_of_each_candidate(case: Case, rois: list[Roi]) -> None:
     drawn = list(TASK.rois(case, 48, np.random.default_rng(0)))
-    assert [roi.mark for roi in drawn] == [rois[k].mark for k in range(0, len(rois), 6)]
-    assert [roi.truth for roi in drawn] == [rois[k].truth for k in range(0, len(rois), 6)]
+    assert [roi.mark for roi in drawn] == [rois[k].mark for k in range(0, len(rois), len(SERVED))]
+    assert [roi.truth for roi in drawn] == [rois[k].truth for k in range(0, len(rois), len(SERVED))]
 
 
 def test_a_candidate_is_measured_by_the_mean_over_its_views(case: Case, rois: list[Roi]) -> None:
-    found = np.linspace(0.1, 0.6, 6)
-    scores = np.tile(np.column_stack([1 - found, found]), (len(rois) // 6, 1)).astype(np.float32)
+    found = np.linspace(0.2, 0.5, len(SERVED))
+    scores = np.tile(np.column_stack([1 - found, found]), (len(rois) // len(SERVED), 1)).astype(
+        np.float32
+    )
     measured = TASK.measure(case, rois, scores, LABELS)
     assert measured.truth == 1
-    assert measured.marks.shape == (len(rois) // 6, 7)
+    assert measured.marks.shape == (len(rois) // len(SERVED), 7)
     np.testing.assert_allclose(measured.marks[:, 0], 0.35, atol=1e-6)
     assert measured.scores[0] == pytest.approx(0.35)
-    np.testing.assert_allclose(measured.marks[:, 2:5], [roi.mark[2:5] for roi in rois[::6]])
+    np.testing.assert_allclose(
+        measured.marks[:, 2:5], [roi.mark[2:5] for roi in rois[:: len(SERVED)]]
+    )
 
 
 def test_scoring_bends_the_mean_into_a_probability(case: Case, rois: list[Roi]) -> None:
@@ -121,7 +127,7 @@ def test_without_a_point_every_candidate_is_told_and_half_decides(
 ) -> None:
     finding = TASK.decide(case, rois, outputs(rois, 0.4), LABELS, None)
     assert not finding.present
-    assert len(finding.emboli) == len(rois) // 6
+    assert len(finding.emboli) == len(rois) // len(SERVED)
     scores = [embolus.score for embolus in finding.emboli]
     assert scores == sorted(scores, reverse=True)
 
