@@ -12,7 +12,7 @@ from models.case import Pixels
 
 Grey = NDArray[np.float32]  # [size, size], 0 to 255
 
-COMPENSATED, TOUCHED = 0.18, 0.22  # spread of the logarithm of gain, by depth and along the probe
+COMPENSATED, TOUCHED = 0.14, 0.16  # spread of the logarithm of gain, by depth and along the probe
 SHADOW, SHADOWED = 0.25, (0.15, 0.8)  # chance, and what is left of the light
 WIDER, LATERAL_PX, AXIAL_PX = 0.4, (0.5, 3.5), (0.3, 1.2)
 NOISY, NOISE = 0.5, (3.0, 24.0)  # chance, and grey levels in black
