@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar  # type: ignore[import-untyped] # no types
+from scipy.optimize import minimize_scalar  # type: ignore[import-untyped] # no types
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.int64]
@@ -48,41 +48,6 @@ def _loss(logits: Floats, truth: Truth, case: NDArray[np.int64]) -> float:
     groups = np.split(of_truth[order], np.cumsum(np.bincount(case, minlength=len(truth)))[:-1])
     mean = [np.logaddexp.reduce(group) - np.log(len(group)) for group in groups if len(group)]
     return -float(np.mean(mean))
-
-
-def platt(scores: Floats, hit: NDArray[np.bool_]) -> tuple[float, ...]:
-    """(intercept, slope) on the log odds of scores under which hits are most likely (Platt 1999).
-
-    For scores that were learnt at another prevalence than that of `scores`. Hits and misses count
-    as (n + 1) / (n + 2) and 1 / (n + 2), so that a few cases make nothing certain; the slope is
-    never negative. () where there are not both hits and misses: nothing can be learnt.
-    """
-    hits, misses = int(hit.sum()), int((~hit).sum())
-    if not hits or not misses:
-        return ()
-    wanted = np.where(hit, (hits + 1) / (hits + 2), 1 / (misses + 2))
-    odds = _log_odds(scores)
-
-    def loss(line: Floats) -> float:
-        found = line[0] + line[1] * odds
-        return float((np.logaddexp(0, found) - wanted * found).sum())
-
-    bounds = [(-30.0, 30.0), (0.0, 30.0)]
-    done = minimize(loss, np.array([0.0, 1.0]), bounds=bounds, method="L-BFGS-B")
-    return tuple(float(value) for value in done.x)
-
-
-def calibrated(scores: Floats, line: Sequence[float]) -> Floats:
-    """Scores on the line that `platt` found; as they are where it found none."""
-    scores = np.asarray(scores, dtype=np.float64)
-    if not line:
-        return scores
-    return np.asarray(1 / (1 + np.exp(-(line[0] + line[1] * _log_odds(scores)))))
-
-
-def _log_odds(scores: Floats) -> Floats:
-    kept = np.clip(np.asarray(scores, dtype=np.float64), 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(kept / (1 - kept)))
 
 
 def apply(scores: Sequence[Floats] | Floats, divisor: float) -> Floats:

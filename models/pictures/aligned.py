@@ -9,7 +9,7 @@ from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
 from models.findings import Embolus
 from models.imaging.vessels.candidates import Candidate
-from models.imaging.vessels.patch import LOW_HU, patch
+from models.imaging.vessels.patch import LUNG_HU, patch
 from models.pictures import planes
 from models.volume import Volume
 
@@ -25,7 +25,7 @@ UP = (1.0, 0.0, 0.0)
 
 CAPTION = (
     f"small: planes along the vessel (left) and across it of the best emboli, {WIDTH_MM:g} mm "
-    f"wide; black below {LOW_HU:g} HU, arteries of {LUMEN_HU:g} HU bright"
+    f"wide; lung ({LUNG_HU:g} HU) nearly black, arteries of {LUMEN_HU:g} HU bright"
 )
 
 

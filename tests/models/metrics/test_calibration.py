@@ -6,9 +6,7 @@ import pytest
 from models.metrics.calibration import (
     apply,
     brier,
-    calibrated,
     ece,
-    platt,
     reliability,
     temperature,
 )
@@ -66,29 +64,3 @@ def test_the_brier_score_sums_over_classes() -> None:
     # (.9, .1): right .01 + .01 = .02, wrong .81 + .81 = 1.62
     scores = np.array([[0.9, 0.1], [0.9, 0.1]])
     assert brier(np.array([0, 1]), scores) == pytest.approx((0.02 + 1.62) / 2)
-
-
-def test_platt_finds_the_line_that_scores_were_bent_by() -> None:
-    rng = np.random.default_rng(0)
-    true = rng.uniform(0.01, 0.6, 20_000)
-    hit = rng.random(20_000) < true
-    odds = np.log(true / (1 - true))
-    bent = 1 / (1 + np.exp(-(2.0 + 0.5 * odds)))  # learnt at another prevalence, and too timid
-    intercept, slope = platt(bent, hit)
-    assert slope == pytest.approx(2.0, rel=0.1)
-    assert intercept == pytest.approx(-4.0, rel=0.1)
-    again = calibrated(bent, (intercept, slope))
-    assert float(np.abs(again - true).mean()) < 0.01
-
-
-def test_platt_is_certain_of_nothing_after_four_cases() -> None:
-    line = platt(np.array([0.9, 0.8, 0.1, 0.2]), np.array([True, True, False, False]))
-    found = calibrated(np.array([0.9, 0.1]), line)
-    assert 0.5 < found[0] < 0.9
-    assert 0.1 < found[1] < 0.5
-
-
-def test_scores_of_one_kind_alone_stay_as_they_are() -> None:
-    scores = np.array([0.2, 0.7])
-    assert platt(scores, np.array([True, True])) == ()
-    assert calibrated(scores, ()).tolist() == scores.tolist()
