@@ -33,9 +33,9 @@ BARRED = -1e6  # nats: no path goes where there is another way
 CERTAIN = 1e-3  # a probability below this says no more than this
 SIDE = 4  # pixels to either side of a line in which its edge is looked for
 BESIDE = 6  # pixels beyond each line in which lumen and adventitia must be seen
-EVIDENCE = 0.45  # mean probability of what must be seen
+EVIDENCE = 0.35  # mean probability of what must be seen
 GAP, SHORT = 24, 17  # columns: a gap up to this is bridged, a piece shorter than that (odd) dropped
-STIFF_MM, STIFF_PX = 1.5, 24.0  # waves of a line shorter than this are noise
+STIFF_MM, STIFF_PX = 2.0, 32.0  # waves of a line shorter than this are noise
 
 
 @dataclass(frozen=True)
