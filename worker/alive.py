@@ -18,7 +18,7 @@ from app.db.session import reading, writing
 from app.db.tables import Dataset, Finish, Heartbeat, Prediction, Registration, Run, now
 from app.queue import QUEUES, ring
 from app.settings import settings
-from worker.children import stopping
+from worker.children import stopping, untidy
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,29 @@ def patiently(act: Callable[[Session], T]) -> T:
             wait_s = min(2 * wait_s, 10)
 
 
-def put_off(session: Session, table: Work, row_id: str, attempt: int) -> None:
-    """Lets a row wait because the file store is away: no fault of its own, but not for ever."""
+AWAY = "the file store does not answer"
+
+
+def put_off(
+    session: Session, table: Work, row_id: str, attempt: int, detail: str = AWAY,
+    code: str = "lost_worker",
+) -> None:  # fmt: skip
+    """Lets a row wait because the file store is away, or the disk full: no fault of its own, but
+    not for ever.
+    """
     lifecycle.lose(
-        session, table, row_id, attempt, worker_alive=False, detail="the file store does not answer"
-    )
+        session, table, row_id, attempt, worker_alive=False, detail=detail, code=code,
+        waits_s=lifecycle.OUTAGE_WAITS_S,
+    )  # fmt: skip
+
+
+def wait_for_room(session: Session, table: Work, row_id: str, attempt: int) -> None:
+    """Lets a row wait because its disk is full: hours of training must not be thrown away for it.
+
+    What it had stored stays; should nobody make room for an hour it fails as `disk_full`.
+    """
+    detail = "no space is left on the disk: free some, or lower LAYERTUNE_CACHE_MAX_BYTES"
+    put_off(session, table, row_id, attempt, detail, "disk_full")
 
 
 class InterruptedWork(Exception):  # noqa: N818 - a wish, not an error
@@ -220,3 +238,4 @@ def _lose(table: Work, row_id: str, attempt: int) -> None:
             detail="its lease ran out: no progress, or its machine is gone",
         )  # fmt: skip
         log.warning("%s: lease of attempt %d ran out", row_id, attempt)
+    untidy.set()

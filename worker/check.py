@@ -3,6 +3,7 @@
 Decoders of strange images crash and eat memory; here they take nobody with them.
 """
 
+import errno
 import logging
 import shutil
 import sys
@@ -23,8 +24,15 @@ from models.discovery import tasks
 from models.ingest import Limits, ingest
 from models.ledger import LedgerEntry, RejectedError, tally
 from models.pack import Manifest
-from worker.alive import UNHURRIED, InterruptedWork, Lease, patiently, put_off
-from worker.failures import failure_of
+from worker.alive import (
+    UNHURRIED,
+    InterruptedWork,
+    Lease,
+    patiently,
+    put_off,
+    wait_for_room,
+)
+from worker.failures import failure_of, full_disk
 from worker.leftovers import folder_for
 from worker.tether import Tether, tie
 
@@ -46,6 +54,11 @@ def main() -> int:
     except AwayError as error:
         log.warning("%s: %s; it waits", tether.row_id, error)
         give_back(lambda s: put_off(s, Dataset, tether.row_id, attempt))
+    except OSError as error:
+        if not full_disk(error):
+            raise
+        log.warning("%s: the disk is full; it waits", tether.row_id)
+        give_back(lambda s: wait_for_room(s, Dataset, tether.row_id, attempt))
     return 0
 
 
@@ -81,6 +94,8 @@ def examine(dataset: Dataset, attempt: int, lease: Lease, out: Path) -> None:
     except (InterruptedWork, LeaseLostError, AwayError):
         raise
     except Exception as error:
+        if full_disk(error):
+            raise OSError(errno.ENOSPC, "no space is left on the disk") from error
         # The edge where an exception becomes a word (DESIGN: typed failures); the trace stays
         # in the log, its digest is what a user can report.
         log.exception("%s: the check failed", dataset.id)

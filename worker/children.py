@@ -32,6 +32,7 @@ LANE = "worker.lane"
 # Of other children: a volume's large arrays come and go, and must not be kept once they are free.
 PLAIN = {"OMP_WAIT_POLICY": "passive"}
 
+untidy = threading.Event()  # work was lost: what it left is to be swept away now, not in an hour
 stopping = threading.Event()  # the worker was asked to stop: children are told, none is started
 
 

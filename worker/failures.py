@@ -4,6 +4,8 @@ import errno
 import hashlib
 import traceback
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def digest_of(error: BaseException) -> str:
     """Where an unforeseen error came from, without what it said: messages can quote the data."""
@@ -14,9 +16,20 @@ def digest_of(error: BaseException) -> str:
     return f"{type(error).__name__} in {where} (trace {digest}; the worker's log has it in full)"
 
 
+def full_disk(error: BaseException | None) -> bool:
+    """Whether a disk without room is behind an error; safetensors tells it in words alone."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            return True
+        if any(f"(os error {number})" in str(error) for number in DISK_FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def failure_of(error: BaseException) -> dict[str, str]:
     """An error that nobody foresaw, as the row keeps it; a full disk is the machine's, no bug."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if full_disk(error):
         way_out = "free some disk below LAYERTUNE_VAR or lower LAYERTUNE_CACHE_MAX_BYTES"
         return {"code": "disk_full", "detail": f"no space was left on the disk: {way_out}"}
     return {"code": "bug", "detail": digest_of(error)}

@@ -17,11 +17,12 @@ from app.db.tables import Dataset, Run, Sweep, now
 from app.queue import queue, ring
 from app.settings import settings
 from worker.alive import POLL_S, patiently
-from worker.children import Child, how_it_ended, stopping
+from worker.children import Child, how_it_ended, stopping, untidy
 
 log = logging.getLogger(__name__)
 
 SILENT_S = 60.0  # a child that holds nothing for so long does nothing
+STARTS_S = 600.0  # before its first claim it loads torch, which takes minutes on a crowded machine
 CHECKS = 2  # data sets checked at once; beside them a thread stays free for predictions
 
 worker_name = "worker"
@@ -134,6 +135,7 @@ def tend(module: str, row_id: str) -> int:
 def _lose_what_it_held(owner: str, detail: str) -> None:
     def lose(session: Session) -> None:
         for table, row_id, attempt in work.held(session, owner):
+            untidy.set()
             log.warning("%s: attempt %d ended without a word: %s", row_id, attempt, detail)
             lifecycle.lose(
                 session, table, row_id, attempt, worker_alive=not stopping.is_set(), detail=detail
@@ -152,6 +154,7 @@ class Watch:
         self.owner = owner
         self._looked = self._held = time.monotonic()
         self._blind = float("-inf")
+        self._silent_s = STARTS_S
 
     def trouble(self) -> str:
         """Why the child must be killed; empty if it need not be. Asks the table once a second."""
@@ -170,7 +173,7 @@ class Watch:
         with reading() as session:
             rows = work.held(session, self.owner)
             if rows:
-                self._held = at
+                self._held, self._silent_s = at, SILENT_S
             for table, row_id, _ in rows:
                 until = session.scalar(select(table.lease_until).where(table.id == row_id))
                 blind = at - self._blind < settings().lease_s
@@ -178,7 +181,7 @@ class Watch:
                     return "no progress within its lease"
                 if table is Run and _deaf(session, row_id):
                     return f"it did not stop within {settings().grace_s:.0f} s of the cancel"
-        if at - self._held > max(SILENT_S, 4 * settings().lease_s):
+        if at - self._held > max(self._silent_s, 4 * settings().lease_s):
             return "it held no work for too long"
         return ""
 

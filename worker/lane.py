@@ -20,8 +20,15 @@ from app.settings import settings
 from app.storage import AwayError
 from models.choice import NothingToChooseError
 from models.tuning.errors import TuningError
-from worker.alive import UNHURRIED, InterruptedWork, Lease, patiently, put_off
-from worker.failures import failure_of
+from worker.alive import (
+    UNHURRIED,
+    InterruptedWork,
+    Lease,
+    patiently,
+    put_off,
+    wait_for_room,
+)
+from worker.failures import failure_of, full_disk
 from worker.finishing import finish, register
 from worker.tether import Tether, tie
 from worker.training import train
@@ -114,7 +121,7 @@ def perform(claimed: Claimed, tether: Tether) -> None:
         fail(claimed, {"code": "nothing_to_choose", "detail": str(error)})
     except Exception as error:  # the edge where an exception becomes a word in the table
         log.exception("%s failed", claimed.row_id)
-        fail(claimed, failure_of(error))
+        fail_or_wait(claimed, error)
 
 
 def wish_for(run_id: str) -> Callable[[Session], str | None]:
@@ -152,6 +159,16 @@ def fail(claimed: Claimed, failure: dict[str, str]) -> None:
         lifecycle.end(session, claimed.table, claimed.row_id, claimed.attempt, "failed", **values)
 
     conclude(claimed, end)
+
+
+def fail_or_wait(claimed: Claimed, error: Exception) -> None:
+    """A full disk is the machine's fault and passes; anything else that nobody foresaw is ours."""
+    if full_disk(error):
+        log.warning("%s: the disk is full; it waits", claimed.row_id)
+        row = claimed.table, claimed.row_id, claimed.attempt
+        conclude(claimed, lambda session: wait_for_room(session, *row))
+        return
+    fail(claimed, failure_of(error))
 
 
 def conclude(claimed: Claimed, act: Callable[[Session], None]) -> None:

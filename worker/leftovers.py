@@ -19,11 +19,12 @@ from app.db.tables import Dataset, Finish, Prediction, Registration, Run, now
 from app.settings import settings
 from app.storage import AwayError, files
 from worker.alive import Lease
-from worker.children import stopping
+from worker.children import stopping, untidy
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 3600.0
+FOLDERS_EVERY_S = 30.0  # a lost attempt may have been judged so by another machine than its own
 UNSEEN_S = 86_400.0
 YOUNG = timedelta(days=1)  # an upload without a row may still be on its way
 KINDS: dict[str, tuple[Work, ...]] = {  # folder in the scratch folder -> whose attempts work there
@@ -41,26 +42,39 @@ def folder_for(kind: str, lease: Lease) -> Path:
 
 
 class Broom(threading.Thread):
-    """Sweeps at the start of a worker and every hour after."""
+    """Sweeps at the start of a worker and whenever work was lost; folders every half a minute,
+    objects every hour.
+    """
 
     def __init__(self, objects: bool) -> None:
         super().__init__(name="broom", daemon=True)
         self.objects = objects
 
     def run(self) -> None:
+        hour_began = float("-inf")
         while True:
+            lost = untidy.is_set()
+            untidy.clear()
             try:
                 sweep_folders()
-                discarded.sweep_caches()
-                discarded.sweep(files())  # here too may lie copies of what another erased
                 if self.objects:
-                    sweep_objects()
+                    files().tidy()
+                if lost or time.monotonic() - hour_began > EVERY_S:
+                    hour_began = time.monotonic()
+                    self.sweep_all()
             except (SQLAlchemyError, AwayError, OSError) as error:
                 log.warning("leftovers are left for the next time: %s", type(error).__name__)
             except Exception:  # tidying must never be what ends, unnoticed, for good
                 log.exception("leftovers are left for the next time")
-            if stopping.wait(EVERY_S):
+            untidy.wait(FOLDERS_EVERY_S)
+            if stopping.is_set():
                 return
+
+    def sweep_all(self) -> None:
+        discarded.sweep_caches()
+        discarded.sweep(files())  # here too may lie copies of what another erased
+        if self.objects:
+            sweep_objects()
 
 
 def sweep_folders() -> None:
@@ -118,8 +132,8 @@ def _young(name: str) -> bool:
 
 
 def _upload_needed(session: Session, name: str) -> bool:
-    waits = select(Dataset.id).where(Dataset.upload == name, Dataset.state == "checking")
-    return _young(name) or session.scalar(waits) is not None
+    state = session.scalar(select(Dataset.state).where(Dataset.upload == name))
+    return _young(name) if state is None else state == "checking"
 
 
 def _input_needed(session: Session, name: str) -> bool:

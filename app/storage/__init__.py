@@ -45,6 +45,10 @@ class Files(Protocol):
         """Names that begin with `prefix`, in order."""
         ...
 
+    def tidy(self) -> None:
+        """Removes what writers left that were killed; a bucket keeps no part of an upload."""
+        ...
+
     def local(self, name: str, tick: Tick = quiet) -> Path:
         """A path to read the object at; from S3 it is downloaded once into the scratch folder."""
         ...

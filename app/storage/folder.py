@@ -1,5 +1,6 @@
 """Files in a local folder: written under a temporary name, fsynced, renamed."""
 
+import fcntl
 import os
 import secrets
 import time
@@ -10,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 CHUNK = 1 << 20
 UNFINISHED = ".unfinished"  # temporary files: beside the objects, so that a rename suffices
-FORGOTTEN_S = 86_400  # an unfinished file of a killed process is swept away after a day
+YOUNG_S = 10  # so long a new file may be without the lock that says somebody writes it
 
 
 class Sink(Protocol):
@@ -57,6 +58,7 @@ class Folder:
         part = unfinished / secrets.token_hex(16)
         try:
             with part.open("xb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -67,10 +69,17 @@ class Folder:
             part.unlink(missing_ok=True)
 
     def _sweep(self, unfinished: Path) -> None:
+        """Removes what killed processes left: the kernel has dropped their locks."""
         for part in unfinished.iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - part.stat().st_mtime > FORGOTTEN_S:
+            with suppress(FileNotFoundError, BlockingIOError), part.open("rb") as file:
+                if time.time() - part.stat().st_mtime > YOUNG_S:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     part.unlink()
+
+    def tidy(self) -> None:
+        """Removes what writers left that were killed."""
+        if (self.root / UNFINISHED).is_dir():
+            self._sweep(self.root / UNFINISHED)
 
     def put_file(self, name: str, path: Path, tick: Tick = quiet) -> None:
         with self.writer(name) as sink:

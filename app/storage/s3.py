@@ -162,6 +162,9 @@ class Bucket:
                 for found in page.get("Contents", ()):
                     yield found["Key"].removeprefix(start)
 
+    def tidy(self) -> None:
+        """Multipart uploads without an end are the bucket's to abort, by a lifecycle rule."""
+
     def _copy(self, name: str) -> Path:
         known_as = hashlib.sha256(self._key(name).encode()).hexdigest()
         return self.scratch / (known_as + Path(name).suffix)

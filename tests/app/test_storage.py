@@ -10,6 +10,7 @@ from app.settings import settings
 from app.storage import AwayError, Files
 from app.storage import s3 as storage_s3
 from app.storage import store as store_of
+from app.storage.folder import Folder
 
 
 def test_what_is_put_is_got(store: Files) -> None:
@@ -161,3 +162,19 @@ def test_a_store_that_does_not_answer_is_away(
     ):
         with pytest.raises(AwayError, match="does not answer"):
             act()
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_is_being_written_is_not(
+    tmp_path: Path,
+) -> None:
+    folder = Folder(tmp_path)
+    unfinished = tmp_path / ".unfinished"
+    with folder.writer("uploads/a") as sink:
+        sink.write(b"on its way")
+        dead = unfinished / "dead"
+        dead.write_bytes(b"half")
+        for path in unfinished.iterdir():
+            os.utime(path, (0, 0))
+        folder.tidy()
+        assert not dead.exists()
+    assert folder.get_bytes("uploads/a") == b"on its way"

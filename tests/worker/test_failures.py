@@ -3,7 +3,7 @@
 import errno
 
 from worker.children import how_it_ended
-from worker.failures import failure_of
+from worker.failures import failure_of, full_disk
 
 
 def broken(message: str) -> Exception:
@@ -33,3 +33,13 @@ def test_a_full_disk_is_no_bug() -> None:
 def test_an_exit_status_is_told_in_words() -> None:
     assert how_it_ended(-9) == "the process was killed by SIGKILL, as when memory runs out"
     assert how_it_ended(1) == "the process exited with status 1"
+
+
+def test_a_full_disk_is_known_whoever_tells_it() -> None:
+    assert full_disk(OSError(errno.EDQUOT, "Disk quota exceeded"))
+    assert full_disk(RuntimeError("I/O error: No space left on device (os error 28)"))
+    wrapped = RuntimeError("cannot save")
+    wrapped.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert full_disk(wrapped)
+    assert not full_disk(OSError(errno.EACCES, "Permission denied"))
+    assert not full_disk(None)

@@ -13,7 +13,7 @@ from app.db.session import reading, writing
 from app.db.tables import Dataset, Prediction, Run, now
 from tests.app import rows
 from worker import alive, jobs
-from worker.alive import Pulse, patiently, put_off, reconcile
+from worker.alive import Pulse, patiently, put_off, reconcile, wait_for_room
 
 Setting = Callable[[str, object], None]
 
@@ -160,3 +160,18 @@ def test_thousands_of_waiting_predictions_start_a_handful_of_threads(db: Engine)
     answered: list[str] = []
     Pulse("w", ("predict",), lambda job, row_id: answered.append(row_id)).answer_unheard()
     assert answered == [f"prd_{k:04d}" for k in range(8)]
+
+
+def test_a_full_disk_puts_work_off_and_is_what_it_fails_of_in_the_end(sqlite: Engine) -> None:
+    row_id = rows.dataset(state="checking", lost_workers=18)
+    for state in ("checking", "rejected"):
+        with writing() as session:
+            session.execute(update(Dataset).values(due_at=None))
+            attempt = lifecycle.claim(session, Dataset, row_id, "me", 30)
+            assert attempt is not None
+            wait_for_room(session, Dataset, row_id, attempt)
+        with reading() as session:
+            row = session.get_one(Dataset, row_id)
+        assert row.state == state
+    assert row.failure is not None
+    assert row.failure["code"] == "disk_full"

@@ -9,6 +9,7 @@ from app.db.lifecycle.changes import (
     write,
 )
 from app.db.lifecycle.leases import (
+    OUTAGE_WAITS_S,
     cancelled,
     end,
     end_cancelled,
@@ -43,9 +44,9 @@ from app.db.lifecycle.sweeps import (
 )
 
 __all__ = [
-    "BUSY", "ENDED", "WAITING", "WORK", "LeaseLostError", "Work", "ask_again", "cancel",
-    "cancel_prediction", "cancelled", "checkpointed", "claim", "claim_next_run", "emit", "end",
-    "end_cancelled", "erase_dataset", "expired", "idle", "lose", "next_runs", "outcomes", "pause",
-    "release", "renew", "replace_pack", "resume", "runs_of", "settle", "state_of", "sweep_state",
-    "unrung", "write",
+    "BUSY", "ENDED", "OUTAGE_WAITS_S", "WAITING", "WORK", "LeaseLostError", "Work", "ask_again",
+    "cancel", "cancel_prediction", "cancelled", "checkpointed", "claim", "claim_next_run", "emit",
+    "end", "end_cancelled", "erase_dataset", "expired", "idle", "lose", "next_runs", "outcomes",
+    "pause", "release", "renew", "replace_pack", "resume", "runs_of", "settle", "state_of",
+    "sweep_state", "unrung", "write",
 ]  # fmt: skip

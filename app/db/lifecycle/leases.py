@@ -1,5 +1,6 @@
 """How a claim ends: well, given back, or lost; and which rows' bells to ring again."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.db.lifecycle.sweeps import settle
 from app.db.tables import Dataset, Finish, Prediction, Registration, Run, Sweep, now
 
 WAITS_S = (2, 5, 15)  # before the second, third, ... try
+OUTAGE_WAITS_S = (2, 5, 15, 60, 300)  # what the work needs is away: over an hour until the last try
 LOSSES_MAX = 3  # in a row at the same checkpoint, with the worker alive
 LOST_WORKERS_MAX = 20
 
@@ -73,9 +75,10 @@ def end_cancelled(session: Session, table: Work, row_id: str, attempt: int) -> N
 
 def lose(
     session: Session, table: Work, row_id: str, attempt: int, *, worker_alive: bool, detail: str,
-    only_expired: bool = False,
+    only_expired: bool = False, code: str = "lost_worker", waits_s: Sequence[int] = WAITS_S,
 ) -> None:  # fmt: skip
-    """An attempt ended without a word: it waits and is tried again, up to the limits.
+    """An attempt ended without a word: it waits and is tried again, up to the limits; `code` is
+    what it then failed of.
 
     What was cancelled, itself or its sweep, is cancelled. Raises LeaseLostError if the row has
     moved on, or, with `only_expired`, if its owner has renewed the lease meanwhile.
@@ -91,7 +94,7 @@ def lose(
         return
     if losses >= LOSSES_MAX or lost_workers >= LOST_WORKERS_MAX:
         failure = {
-            "code": "lost_worker",
+            "code": code,
             "detail": f"given up after {row.attempt} attempts: {detail}",
         }
         state = "rejected" if table is Dataset else "failed"
@@ -99,7 +102,7 @@ def lose(
         end(session, table, row_id, attempt, state, failure=failure, **counts)
         return
     tries = max(losses, lost_workers)
-    wait_s = WAITS_S[min(tries, len(WAITS_S)) - 1]
+    wait_s = waits_s[min(tries, len(waits_s)) - 1]
     write(
         session, table, row_id, attempt,
         state=WAITING[table], lease_owner=None, lease_until=None, rung_at=None,
