@@ -58,8 +58,9 @@ def rois(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi
         for _ in range(DRAWS if case.lines is not None else 1):
             yield draws.drawn(case, size, rng)
         return
+    shape = (case.pixels.shape[0], case.pixels.shape[1])
     for stretch in _walls(case):
-        for box in tiles.boxes(stretch, (case.pixels.shape[0], case.pixels.shape[1])):
+        for box in tiles.boxes(stretch, shape, case.spacing_mm):
             yield tiles.cut(case.pixels, box, size, case.lines)
 
 

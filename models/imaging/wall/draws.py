@@ -9,8 +9,8 @@ from models.imaging.looks import Look, recoloured
 from models.imaging.views import Matrix, bounds, warped
 from models.imaging.wall import truth
 from models.imaging.wall.geometry import HALF
-from models.imaging.wall.scanners import rescanned
-from models.imaging.wall.tiles import COLUMNS_PX, ROWS_PX
+from models.imaging.wall.scanners import faded, rescanned
+from models.imaging.wall.tiles import extent
 
 # Scanners show between 0.04 and 0.1 mm a pixel; whoever trains has seen one or two of them.
 ZOOM = (0.55, 1.6)
@@ -26,27 +26,26 @@ LOOK = Look(
 def drawn(case: Case, size: int, rng: np.random.Generator) -> Roi:
     """One patch [size, size] with its truth. Of a case without lines the mask it has is shown."""
     shape = (case.pixels.shape[0], case.pixels.shape[1])
-    matrix = placed(case.lines, shape, size, rng)
+    matrix = placed(case, size, rng)
     given = np.full(shape, UNKNOWN, np.uint8) if case.mask is None else case.mask
     seen, mask = warped(case.pixels, given, matrix, size)
     if case.lines is not None:
         mask = truth.drawn(case.lines, matrix, size, shape)
+        seen = faded(seen, mask, rng)
     seen, mask = recoloured(rescanned(seen, rng), mask, LOOK, rng)
     return Roi(seen, bounds(matrix, size, shape), mask)
 
 
-def placed(
-    lines: Lines | None, shape: tuple[int, int], size: int, rng: np.random.Generator
-) -> Matrix:
+def placed(case: Case, size: int, rng: np.random.Generator) -> Matrix:
     """Draws patch -> image, in continuous coordinates."""
-    height, width = shape
+    shape = (case.pixels.shape[0], case.pixels.shape[1])
+    rows, columns = extent(shape, case.spacing_mm)
     zoom = float(np.exp(rng.uniform(*np.log(ZOOM))))
     stretch = float(np.exp(rng.uniform(-1, 1) * np.log(ASPECT)))
-    half_x = min(width, COLUMNS_PX) / 2 / zoom * stretch
-    half_y = min(height, ROWS_PX) / 2 / zoom
+    half_x, half_y = columns / 2 / zoom * stretch, rows / 2 / zoom
     angle = float(np.deg2rad(rng.uniform(-TURN_DEG, TURN_DEG)))
     across = 1.0 if rng.random() < 0.5 else -1.0
-    centre = _centre(lines, shape, (half_x, half_y), rng)
+    centre = _centre(case.lines, shape, (half_x, half_y), rng)
     turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = turned @ np.diag([across * half_x, half_y]) / (size / 2)
     return np.column_stack([linear, centre - linear @ np.full(2, size / 2)])

@@ -1,7 +1,9 @@
 """From a wall to the patches that a network sees, and from its maps back to the wall.
 
 A patch shows a piece of the image twice as long along the wall as across it, squeezed to a square:
-rows keep the image's own resolution, by which the lines are measured, and few patches cover a wall.
+rows keep about the image's own resolution, by which the lines are measured, and few patches cover a
+wall. Where a spacing is known it shows as many millimetres of every image, so that walls look as
+thick to the network as they are.
 """
 
 from collections.abc import Sequence
@@ -16,9 +18,14 @@ from models.imaging.views import warped
 from models.imaging.wall import truth
 from models.imaging.wall.locating import Stretch
 
-ROWS_PX, COLUMNS_PX = 224, 448  # of the image, in one patch
+ROWS_PX, COLUMNS_PX = 224, 448  # of an image of unknown or usual spacing, in one patch
+USUAL_MM = 0.06  # of a pixel
+SCALES = (0.5, 2.0)  # so many more or fewer pixels of other images, at most
 OVERLAP = 0.15  # of a patch's length, at least, with the next one
 MOST = 4  # patches of one wall: a longer one is squeezed more
+
+
+Spacing = tuple[float, float] | None  # (row, column) in mm
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,18 @@ class Strip:
         return Strip(part, self.x0 + left, self.y0 + top)
 
 
-def boxes(stretch: Stretch, shape: tuple[int, int]) -> list[Box]:
+def extent(shape: tuple[int, int], spacing_mm: Spacing) -> tuple[int, int]:
+    """Rows and columns of an image of `shape` that one patch shows."""
+    rows, columns = (USUAL_MM, USUAL_MM) if spacing_mm is None else spacing_mm
+    scales = [float(np.clip(USUAL_MM / mm, *SCALES)) for mm in (rows, columns)]
+    return min(shape[0], round(ROWS_PX * scales[0])), min(shape[1], round(COLUMNS_PX * scales[1]))
+
+
+def boxes(stretch: Stretch, shape: tuple[int, int], spacing_mm: Spacing = None) -> list[Box]:
     """Where patches along a wall lie in an image of `shape`, from left to right."""
-    height, width = shape
+    width = shape[1]
     first, last = int(stretch.x[0]), int(stretch.x[-1]) + 1
-    length = min(width, COLUMNS_PX)
+    rows, length = extent(shape, spacing_mm)
     count = max(1, int(np.ceil((last - first - OVERLAP * length) / ((1 - OVERLAP) * length))))
     if count > MOST:
         count = MOST
@@ -58,18 +72,16 @@ def boxes(stretch: Stretch, shape: tuple[int, int]) -> list[Box]:
     for k in range(count):
         start = first + (spare / 2 if count == 1 else spare * k / (count - 1))
         x0 = int(np.clip(round(start), 0, width - length))
-        y0, y1 = _rows(stretch, x0, x0 + length, height)
-        found.append((float(x0), float(y0), float(x0 + length), float(y1)))
+        y0 = _top(stretch, (x0, x0 + length), rows, shape[0])
+        found.append((float(x0), float(y0), float(x0 + length), float(y0 + rows)))
     return found
 
 
-def _rows(stretch: Stretch, x0: int, x1: int, height: int) -> tuple[int, int]:
-    """Rows about the middle between the wall's highest and lowest place in these columns."""
-    rows = min(height, ROWS_PX)
-    part = stretch.y[(stretch.x >= x0) & (stretch.x < x1)]
+def _top(stretch: Stretch, columns: tuple[int, int], rows: int, height: int) -> int:
+    """The first of `rows` rows about the middle between the wall's highest and lowest place."""
+    part = stretch.y[(stretch.x >= columns[0]) & (stretch.x < columns[1])]
     middle = (part.min() + part.max()) / 2
-    y0 = int(np.clip(round(middle - rows / 2), 0, height - rows))
-    return y0, y0 + rows
+    return int(np.clip(round(middle - rows / 2), 0, height - rows))
 
 
 def cut(pixels: Pixels, box: Box, size: int, lines: Lines | None) -> Roi:

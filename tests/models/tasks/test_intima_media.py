@@ -56,7 +56,8 @@ def test_pixels_that_are_not_square_have_two_numbers_and_thickness_is_by_the_row
     rois = list(TASK.rois(one, SIZE, None))
     found = TASK.decide(one, rois, sure(rois), LABELS, None)
     assert found.spacing_mm == (0.05, 0.08)
-    assert found.imt_mm.mean == pytest.approx(0.55, abs=0.006)
+    # Level lines and a map of whole pixels that are 1.2 of the image's.
+    assert found.imt_mm.mean == pytest.approx(0.55, abs=0.02)
 
 
 def test_only_the_columns_of_a_region_are_traced_and_the_region_is_told_as_it_was_asked() -> None:

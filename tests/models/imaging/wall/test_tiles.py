@@ -28,6 +28,13 @@ def test_patches_cover_a_wall_from_end_to_end_and_overlap(width: int) -> None:
         assert all(side == int(side) for side in (x0, y0, x1, y1))
 
 
+@pytest.mark.parametrize(("row_mm", "rows"), [(0.04, 336), (0.06, 224), (0.1, 134), (0.01, 448)])
+def test_a_patch_shows_as_many_millimetres_of_every_image(row_mm: float, rows: int) -> None:
+    found = boxes(wall(0, 900), (900, 900), (row_mm, 0.06))
+    assert {y1 - y0 for _, y0, _, y1 in found} == {rows}
+    assert found[0][2] - found[0][0] == 448
+
+
 def test_patches_follow_a_wall_down() -> None:
     found = boxes(wall(0, 1200, y=200, slope=0.2), (700, 1200))
     middles = [(box[1] + box[3]) / 2 for box in found]
