@@ -210,24 +210,27 @@ class _Said:
     def _main(self) -> str:
         depths = [arm for arm in self.arms if not arm.scratch]
         if self.chosen.scratch:
-            return f"no depth was asked for: scratch is the only arm, {self.subjects} subjects"
+            return f"no depth was asked for: scratch is the only arm, {self._counted()}"
         if len(depths) == 1:
-            return f"the only depth there is to choose from, {self.subjects} subjects"
+            return f"the only depth there is to choose from, {self._counted()}"
         if self.chosen is not self.best:
             loss = self.losses[self.chosen.name]
             return (
                 f"shallowest depth within {self._errors()} of the best ({self.best.name}): "
-                f"{_figures(loss)}, {self.subjects} subjects"
+                f"{_figures(loss)}, {self._counted()}"
             )
         shallower = [arm for arm in depths if arm.depth < self.best.depth]
         if not shallower:
-            return f"best on validation and the shallowest depth compared, {self.subjects} subjects"
+            return f"best on validation and the shallowest depth compared, {self._counted()}"
         near = min(shallower, key=lambda arm: self.losses[arm.name].loss)
         return (
             f"best on validation, and no shallower depth comes within {self._errors()} and "
             f"{self.max_loss:g} of it (nearest: {near.name}, {_figures(self.losses[near.name])}), "
-            f"{self.subjects} subjects"
+            f"{self._counted()}"
         )
+
+    def _counted(self) -> str:
+        return "1 subject" if self.subjects == 1 else f"{self.subjects} subjects"
 
     def _errors(self) -> str:
         return "one standard error" if self.max_se == 1 else f"{self.max_se:g} standard errors"
@@ -276,10 +279,7 @@ class _Said:
     def _few(self) -> str | None:
         if self.subjects >= FEW_SUBJECTS:
             return None
-        return (
-            f"only {self.subjects} validation subject{'' if self.subjects == 1 else 's'} "
-            "(few_subjects): the intervals are rough"
-        )
+        return f"only {self._counted()} on validation (few_subjects): the intervals are rough"
 
     def _absent(self) -> str | None:
         """Depths that were asked for but not compared, by how they ended."""

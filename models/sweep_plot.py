@@ -293,6 +293,8 @@ def _words(figure: Figure, runs: Sequence[Run], choice: Mapping[str, Any] | None
     shown = [*lines[:1], textwrap.shorten(" ".join(lines[1:]), 118, placeholder=" …")]
     figure.text(0.03, 0.925, "\n".join(shown), color=SOFT, fontsize=8.5, va="top", linespacing=1.35)
     figure.text(0.97, 0.025, "research use only", color=SOFT, fontsize=8, ha="right")
-    figure.text(
-        0.03, 0.025, "intervals: bootstrap over subjects, validation part", color=SOFT, fontsize=8
+    over = (
+        "few subjects and the cases of each" if (choice or {}).get("few_subjects") else "subjects"
     )
+    source = f"intervals: bootstrap over {over}, validation part"
+    figure.text(0.03, 0.025, source, color=SOFT, fontsize=8)

@@ -146,7 +146,7 @@ def test_few_subjects_and_a_wide_interval_are_said() -> None:
     wide = np.tile([0.5, -0.1], 8)
     found = chosen({run(1): wide, run(2): wide + CLEAR}, per_subject=4)
     assert found.few_subjects and found.subjects == 4
-    assert "only 4 validation subjects (few_subjects)" in found.reason
+    assert "only 4 subjects on validation (few_subjects)" in found.reason
     assert "wide interval" in found.reason
 
 
