@@ -29,6 +29,7 @@ TAGS = [
 ]
 # Problems that any guarded route may answer, with the example shown for each.
 PROBLEMS: dict[str, tuple[str, str]] = {
+    "400": ("bad_request", "the body cannot be read"),
     "401": ("unauthorised", "give an API key: Authorization: Bearer lt_…"),
     "403": ("forbidden", "this needs the role researcher or higher"),
     "404": ("not_found", "no such thing in your workspace"),
@@ -41,7 +42,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "503": ("database_unavailable", "the database cannot be reached"),
 }
 ALWAYS = ("401", "403", "422", "429", "500", "503")
-WITH_BODY = ("409", "413", "415")
+WITH_BODY = ("400", "409", "413", "415")
 OPEN = ("/healthz/", "/version")
 
 

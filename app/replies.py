@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import Scope
 
 from app.errors import Conflict, Problem, Unavailable, Unprocessable
@@ -79,7 +80,22 @@ def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = CODES.get(error.status_code, HTTPStatus(error.status_code).name.lower())
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return drawn(Problem(error.status_code, code, detail, headers=error.headers), request.scope)
+    headers = {**(error.headers or {})}
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return drawn(Problem(error.status_code, code, detail, headers=headers), request.scope)
+
+
+def _allowed(request: Request) -> list[str]:
+    """All that may be done at this address: what is routed knows the first route that fits it.
+
+    A name goes before a placeholder: a task's own address is no prediction's.
+    """
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    fits = [path for path in paths if compile_path(path)[0].match(request.url.path)]
+    named = [path for path in fits if path == request.url.path] or fits
+    found = {method.upper() for path in named for method in paths[path]}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 def pointer(where: Sequence[int | str]) -> str:

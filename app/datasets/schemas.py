@@ -23,7 +23,7 @@ class Splits(BaseModel):
     test: int = Field(0, ge=0)
 
 
-class Problem(BaseModel):
+class FileProblem(BaseModel):
     """Something about one file, or about the whole where `file` is null."""
 
     model_config = ConfigDict(extra="allow")
@@ -71,7 +71,9 @@ class Dataset(BaseModel):
     counts: Counts
     classes: dict[str, NonNegativeInt] = Field(description="Cases per class")
     splits: Splits = Field(description="Cases per part")
-    problems: list[Problem] = Field(description="Why files were left out, or why all was rejected")
+    problems: list[FileProblem] = Field(
+        description="Why files were left out, or why all was rejected"
+    )
     warnings: list[dict[str, Any]] = Field(description="What does not hinder, but should be known")
     failure: dict[str, Any] | None = Field(None, description="Why the check itself could not end")
     deidentification: dict[str, Any] | None = Field(
@@ -203,7 +205,7 @@ FORM = {
                         },
                         "sha256": {
                             "type": "string",
-                            "pattern": "^[0-9a-fA-F]{64}$",
+                            "pattern": "^([0-9a-fA-F]{64})?$",
                             "description": "Digest of the archive; compared when given",
                         },
                         "positive": {
