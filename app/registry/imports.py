@@ -14,8 +14,7 @@ from app.db.tables import Json, Model, now
 from app.errors import Unprocessable
 from app.settings import settings
 from app.storage import Files
-from models import discovery
-from models.inference import bundle
+from models.inference.apart import cell
 from models.inference.bundle import BundleError, Member
 
 BUNDLE_MAX_BYTES = 2 << 30
@@ -39,7 +38,7 @@ def read(path: Path, files: Files) -> Imported:
     settings().scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="import-", dir=settings().scratch) as folder:
         try:
-            found = bundle.read(path, Path(folder), discovery.tasks())
+            found = cell.read(path.absolute(), Path(folder))
         except BundleError as error:
             errors = [{"pointer": "#/bundle", "detail": str(error)}]
             raise Unprocessable(error.code, str(error), errors) from error

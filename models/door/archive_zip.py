@@ -1,5 +1,6 @@
 """Zip archives: the members of the central directory, read where they lie."""
 
+import io
 import lzma
 import stat
 import zipfile
@@ -11,15 +12,55 @@ from models.ledger import rejected
 
 _UTF8 = 0x800  # general purpose bit 11: the name is UTF-8
 _ENCRYPTED = 0x1 | 0x40
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without a bound
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without a bound
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError,
     RuntimeError, ValueError, OverflowError, IndexError,
 )  # fmt: skip
+_ENTRY = b"PK\x01\x02"  # begins the description of a member
+_DESCRIBED_MAX = 2**10  # bytes of a description on the mean: honest names and times take 100
+_DIRECTORY_MIN = 2**20
 
 
 class CorruptMemberError(Exception):
     """The bytes of one member cannot be had; the archive around it may be sound."""
+
+
+class TooManyError(Exception):
+    """A list of contents that is longer than the members it may name."""
+
+
+class _Described(io.RawIOBase):
+    """The zip as `zipfile` may see it while it reads the list of contents: at once, as a whole."""
+
+    def __init__(self, file: BinaryIO, members_max: int) -> None:
+        self._file, self._most = file, members_max
+
+    def read(self, size: int = -1) -> bytes:
+        if size > max(_DIRECTORY_MIN, self._most * _DESCRIBED_MAX):
+            raise TooManyError
+        data = self._file.read(size)
+        # Counted before each becomes an object of five hundred bytes.
+        if len(data) > _DIRECTORY_MIN and data.count(_ENTRY) > self._most:
+            raise TooManyError
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+def directory_of(file: BinaryIO, members_max: int) -> zipfile.ZipFile:
+    """The zip, opened. Raises TooManyError, and what zipfile raises, before much is in memory."""
+    described = _Described(file, members_max)
+    archive = zipfile.ZipFile(described)
+    archive.fp = file
+    return archive
 
 
 class ZipMembers:
@@ -27,7 +68,10 @@ class ZipMembers:
 
     def __init__(self, file: BinaryIO, limits: Limits, packed: int) -> None:
         try:
-            self._archive = zipfile.ZipFile(file)
+            self._archive = directory_of(file, limits.members_max)
+        except TooManyError as error:
+            limits.check_count(limits.members_max + 1)
+            raise AssertionError from error  # it has raised
         except _BROKEN as error:
             raise rejected(
                 "truncated",
@@ -86,7 +130,7 @@ def _check(info: zipfile.ZipInfo, name: str) -> None:
         raise rejected("unsafe_member", f"{what}; pack the files themselves", name)
     if info.flag_bits & _ENCRYPTED:
         raise rejected("encrypted", "encrypted; pack it again without a password", name)
-    if info.compress_type not in _METHODS:
+    if info.compress_type not in METHODS:
         raise rejected(
             "unsupported_compression",
             f"compressed by method {info.compress_type}; use store or deflate",

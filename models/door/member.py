@@ -20,7 +20,7 @@ class Limits:
     members_max: int = 1_000_000
     image_max_pixels: int = 100_000_000
     ratio_max: int = 100
-    ratio_floor_bytes: int = 2**30
+    ratio_floor_bytes: int = 2**28
 
     def check_total(self, unpacked: int, packed: int) -> None:
         """Raises RejectedError for a total that is too large, or too large for its archive."""

@@ -4,6 +4,7 @@ Nothing in it is ever unpickled or executed: the network is read as a graph, the
 safetensors, the card as JSON, each under a limit on its size.
 """
 
+import errno
 import hashlib
 import json
 import lzma
@@ -22,6 +23,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from safetensors import SafetensorError, safe_open
 
 from models.case import UNKNOWN
+from models.door.archive_zip import METHODS, TooManyError, directory_of
 from models.inference.runtime import NetworkError, load
 from models.task import Task
 
@@ -30,9 +32,11 @@ LIMITS = {
     "model.onnx": 1 << 30,
     "weights.safetensors": 1 << 30,
 }
+MEMBERS_MAX = 1000  # three are known: more names than that are none that a person could mean
 NEEDED = ("card.json", "model.onnx")
 CONTENTS = "a bundle has card.json, model.onnx and, to be tuned further, weights.safetensors"
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
+NO_ZIP = "the bundle is no readable zip: pack it anew"
 NO_PICKLES = "pickles and the like can run code and are never read; export safetensors or ONNX"
 FRACTIONS = ("threshold", "sensitivity", "specificity", "low", "high")
 RATES = ("fp_per_image", "fp_per_volume")
@@ -40,11 +44,14 @@ NUMBER_MAX = 1e6  # beyond it no rate and no coefficient means anything
 DOMAINS = {"", "ai.onnx"}
 BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
-    RuntimeError, EOFError, ValueError, IndexError,
+    RuntimeError, EOFError, ValueError, IndexError, TooManyError,
 )  # fmt: skip  # zipfile lets all of these out when fed with damaged archives
 # A graph may be valid ONNX and still not run: that the engine raises, and NumPy for odd shapes.
 NOT_RUNNING = (RuntimeError, ValueError, IndexError, TypeError, OverflowError)
-INVALID = (DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
+INVALID = (
+    DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError,
+    UnicodeDecodeError,  # its checker quotes a name that is none
+)  # fmt: skip
 SUM_TOLERANCE = 1e-3  # how far a row of scores may be from summing to one
 CHUNK = 1 << 20
 # Written by the service that keeps the model, so worth nothing when they come from elsewhere;
@@ -57,7 +64,7 @@ class BundleError(Exception):
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
-        self.code = code
+        self.code, self.detail = code, detail
 
 
 @dataclass(frozen=True)
@@ -78,10 +85,12 @@ class Bundle:
 def read(path: Path, folder: Path, tasks: Mapping[str, Task]) -> Bundle:
     """Unpacks a bundle into `folder` and verifies every member. Raises BundleError."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, directory_of(file, MEMBERS_MAX) as archive:
             members = {info.filename: _unpack(archive, info, folder) for info in _infos(archive)}
-    except BROKEN as error:
-        raise BundleError("not_a_bundle", "the bundle is no readable zip: pack it anew") from error
+    except (*BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # a full disk is no fault of the bundle; a place before its start is
+        raise BundleError("not_a_bundle", NO_ZIP) from error
     for name in NEEDED:
         if name not in members:
             raise BundleError("incomplete_bundle", f"{name} is missing: {CONTENTS}")
@@ -104,6 +113,9 @@ def _infos(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             raise BundleError("unknown_member", f"{name}: {CONTENTS}")
         if info.flag_bits & 1:
             raise BundleError("encrypted", f"{info.filename}: encrypted; send it in the clear")
+        if info.compress_type not in METHODS:
+            detail = f"{info.filename}: compressed by method {info.compress_type}; store or deflate"
+            raise BundleError("unsupported_compression", detail)
     if len(set(names)) != len(names):
         raise BundleError("not_a_bundle", "a member occurs twice")
     return found
