@@ -11,6 +11,7 @@ from models.door.member import printable
 from models.layout import Outline, Polygon, Runs
 
 COORDINATE_MAX = 1e6  # beyond it a number is no pixel
+VALUES_MAX = 40_000_000  # numbers, texts, lists; each takes some fifty bytes of memory
 _IDS_NAMED = 5
 _CLASSES_NAMED = 12
 _TEXT_MAX = 300  # letters of a name
@@ -47,6 +48,8 @@ def read_coco(data: bytes) -> CocoTable | None:
     A file without annotations (of a hidden test part) or with captions alone is something else:
     taken for truth it would say that there is nothing on any image.
     """
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > VALUES_MAX:
+        raise ValueError(f"more than {VALUES_MAX:,} values")
     try:
         found = json.loads(data)
     except RecursionError as error:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from models.ledger import RejectedError, rejected
 
 Row = dict[str, str]
+ROWS_MAX = 1_000_000
+CELLS_MAX = 8_000_000  # each takes a hundred bytes of memory, however few in its file
 
 
 def read_table(name: str, data: bytes) -> tuple[tuple[str, ...], list[Row]]:
@@ -14,6 +16,7 @@ def read_table(name: str, data: bytes) -> tuple[tuple[str, ...], list[Row]]:
 
     Comma, semicolon or tab, whichever the first line has most of.
     """
+    _check_size(name, data)
     text = decoded(data)
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
@@ -37,6 +40,15 @@ def decoded(data: bytes) -> str:
 def _lines(text: str, delimiter: str) -> Iterator[list[str]]:
     for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
         yield [cell.strip() for cell in cells]
+
+
+def _check_size(name: str, data: bytes) -> None:
+    """RejectedError for more than can be held, told by what parts cells before any is made."""
+    lines = data.count(b"\n") + data.count(b"\r")
+    cells = lines + max(data.count(mark) for mark in (b",", b";", b"\t"))
+    if lines > 2 * ROWS_MAX or cells > CELLS_MAX:  # lines may end in two letters
+        detail = f"more than {ROWS_MAX:,} rows or {CELLS_MAX:,} cells; divide the data set"
+        raise rejected("bad_metadata", detail, name)
 
 
 def _row(name: str, columns: tuple[str, ...], cells: list[str]) -> Row:

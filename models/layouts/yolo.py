@@ -31,8 +31,9 @@ or train/images/case-01.jpg and train/labels/case-01.txt
 """
 _ROLES = {"images": "image", "labels": "outlines"}
 _NAMES = ("classes.txt", "obj.names")
-_YAML_MAX_BYTES = 2**20
+_YAML_MAX_BYTES = 2**18  # ten thousand names
 _CLASSES_MAX = 9999
+_TEXT_MAX = 200  # letters of a name
 _SLACK = 0.05  # beyond 0 and 1: rounding, or a box that the frame cuts; more is no fraction
 Key = tuple[str, str]  # (folders without images or labels, stem)
 
@@ -194,24 +195,32 @@ def _parts(name: str) -> list[str]:
 
 
 def _from_yaml(name: str, data: bytes) -> _Names | None:
-    """`names` as a list, or by number; None for a file that is about something else."""
+    """`names` as a list, or by number; None for a file that is about something else.
+
+    Every scalar is read as the text that it is: a class may be called yes, 1 or null, and no
+    merge key, date or number in base 60 makes work that grows faster than the file.
+    """
     try:
-        found = yaml.safe_load(data) if len(data) <= _YAML_MAX_BYTES else None
+        found = yaml.load(data, yaml.BaseLoader) if len(data) <= _YAML_MAX_BYTES else None  # noqa: S506 - makes texts, lists and dicts alone
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return _Names(broken=f"{name} is not readable as YAML ({type(error).__name__})")
     if not isinstance(found, dict) or "names" not in found:
         return None
     names = found["names"]
-    if isinstance(names, dict) and all(type(key) is int for key in names):
-        names = [names.get(k, str(k)) for k in range(min(max(names, default=-1), _CLASSES_MAX) + 1)]
-    if not isinstance(names, list) or not all(map(_is_word, names)):
+    if isinstance(names, dict) and all(_is_number(key) for key in names):
+        names = _in_order({int(key): value for key, value in names.items()})
+    if not isinstance(names, list) or not names or not all(isinstance(w, str) for w in names):
         return _Names(broken=f"{name} has no list of words under names")
-    return _Names(tuple(printable(str(word).strip()) for word in names), name)
+    return _Names(tuple(printable(word.strip())[:_TEXT_MAX] for word in names), name)
 
 
-def _is_word(value: object) -> bool:
-    """Also a small number: classes are called by it now and then."""
-    return isinstance(value, str) or (isinstance(value, int) and abs(value) <= _CLASSES_MAX)
+def _is_number(key: object) -> bool:
+    return isinstance(key, str) and key.isdecimal() and len(key) <= len(str(_CLASSES_MAX))
+
+
+def _in_order(named: dict[int, object]) -> list[object]:
+    """The names by their numbers; a number without one is called by itself."""
+    return [named.get(k, str(k)) for k in range(min(max(named, default=-1), _CLASSES_MAX) + 1)]
 
 
 def _warned(names: _Names) -> Iterator[dict[str, object]]:

@@ -3,20 +3,21 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models.imaging.volumes.bounds import SLICES_MIN
+from models.imaging.volumes.bounds import SLICES_MIN, VOXELS_MAX
 from models.imaging.volumes.dicom import AIR_SEEN_HU, unlike_hu
-from models.imaging.volumes.nifti_header import Opened, open_nifti
+from models.imaging.volumes.nifti_header import Opened, check_promise, open_nifti
 from models.volume import AIR_HU, Volume, VolumeError
 
 _LOWEST, _HIGHEST = np.iinfo(np.int16).min, np.iinfo(np.int16).max
 
 
-def read_nifti(data: bytes) -> Volume:
+def read_nifti(data: bytes, voxels_max: int = VOXELS_MAX) -> Volume:
     """A .nii or .nii.gz file, its values taken for HU: rounded, cut to 16 bits, NaN to air.
 
     Axes stay in the file's own order: voxels [k, j, i]. Raises VolumeError.
     """
-    opened = open_nifti(data)
+    opened = open_nifti(data, voxels_max)
+    check_promise(opened, len(data))
     if min(opened.shape) < SLICES_MIN:
         raise VolumeError(
             "few_slices",

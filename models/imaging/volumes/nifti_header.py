@@ -6,6 +6,7 @@ first: a bomb never gets to unfold. NIfTI counts in RAS, patient coordinates her
 
 import gzip
 import io
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ _SIZES: dict[int, tuple[Any, bytes]] = {
 }
 _TO_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+PROMISED_FREE = 2**29  # bytes of values that any file may promise
+PROMISED_RATIO = 100  # beyond them, times its own size: scans never shrink so far, empty masks do
 _OFFSET_MAX = 2**26  # bytes before the values; header extensions are small
 _SLANT_MAX = 0.02  # cosine between two axes; about a degree
 _BROKEN = (
@@ -80,11 +83,11 @@ def looks_like_nifti(data: bytes) -> bool:
     return len(start) == 4 and _size_of(start) in _SIZES
 
 
-def open_nifti(data: bytes) -> Opened:
+def open_nifti(data: bytes, voxels_max: int = VOXELS_MAX) -> Opened:
     """Reads the header. Raises VolumeError for what is no NIfTI file, or none to be read here."""
     stream = _stream(data)
     header, read = _header(stream)
-    shape = _shape(header)
+    shape = _shape(header, voxels_max)
     kind = _kind(header)
     offset = int(header["vox_offset"]) if np.isfinite(header["vox_offset"]) else 0
     offset = max(offset, read + 4)
@@ -152,7 +155,17 @@ def _header(stream: Bytes) -> tuple[Any, int]:
     return header, size
 
 
-def _shape(header: Any) -> tuple[int, int, int]:
+def check_promise(opened: Opened, packed: int) -> None:
+    """Raises VolumeError for a scan whose file is far too small for the values it promises."""
+    promised = math.prod(opened.shape) * opened.dtype.itemsize
+    if promised > max(PROMISED_FREE, PROMISED_RATIO * packed):
+        raise VolumeError(
+            "archive_bomb",
+            f"{packed:,} bytes that promise {promised:,} bytes of values: no scan shrinks so far",
+        )
+
+
+def _shape(header: Any, voxels_max: int) -> tuple[int, int, int]:
     """(k, j, i). Raises VolumeError for what is no single volume, or too large a one."""
     dims = [int(side) for side in header["dim"]]
     count = dims[0]
@@ -165,9 +178,9 @@ def _shape(header: Any) -> tuple[int, int, int]:
             "several_frames", f"{sides} voxels: several volumes in one file; send one of them"
         )
     columns, rows, slices = sides[:3]
-    if columns * rows * slices > VOXELS_MAX:
+    if columns * rows * slices > voxels_max:
         raise VolumeError(
-            "too_large", f"{slices} x {rows} x {columns} voxels; at most {VOXELS_MAX:,} are read"
+            "too_large", f"{slices} x {rows} x {columns} voxels; at most {voxels_max:,} are read"
         )
     return slices, rows, columns
 

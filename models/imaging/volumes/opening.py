@@ -9,6 +9,7 @@ from pathlib import Path
 from models.door.archive import Archive, CorruptMemberError, open_archive
 from models.door.archive_tar import is_tar
 from models.door.member import Limits
+from models.imaging.volumes.bounds import VOXELS_MAX
 from models.imaging.volumes.dicom import READING, Tell, read_series
 from models.imaging.volumes.nifti import read_nifti
 from models.imaging.volumes.nifti_header import looks_like_nifti
@@ -19,7 +20,7 @@ LIMITS = Limits(
     member_max_bytes=5 * 2**29,
     unpacked_max_bytes=8 * 2**30,
     members_max=50_000,
-    ratio_floor_bytes=2**30,
+    ratio_floor_bytes=2**28,
 )
 _ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _PACKED = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # gzip, zstd: of a tar, or of one NIfTI file
@@ -37,11 +38,12 @@ def open_volume(
     series_uid: str | None = None,
     tell: Tell = _quiet,
     limits: Limits = LIMITS,
+    voxels_max: int = VOXELS_MAX,
 ) -> Volume:
     """A zip or tar of a DICOM series or of one NIfTI file, a NIfTI file, or a multi-frame DICOM.
 
-    `series_uid` chooses among several series. Raises VolumeError, and nothing else, for what
-    cannot be read as one volume.
+    `series_uid` chooses among several series; `voxels_max` is judged by the header where one tells
+    the whole size. Raises VolumeError, and nothing else, for what cannot be read as one volume.
     """
     tell(READING)
     with _on_disk(source) as path:
@@ -50,14 +52,14 @@ def open_volume(
         if not looks_like_nifti(start) and (
             start.startswith(_ZIP + _PACKED) or is_tar(start[:_BLOCK])
         ):
-            return _from_archive(path, series_uid, tell, limits)
+            return _from_archive(path, series_uid, tell, limits, voxels_max)
         if (size := path.stat().st_size) > limits.member_max_bytes:
             raise VolumeError(
                 "too_large", f"{size:,} bytes; at most {limits.member_max_bytes:,} are read"
             )
         data = path.read_bytes()
     if looks_like_nifti(start):
-        return read_nifti(data)
+        return read_nifti(data, voxels_max)
     try:
         return read_series(["-"], lambda _: data, tell, series_uid)
     except VolumeError as error:  # its one file needs no name
@@ -84,12 +86,14 @@ def _on_disk(source: Path | bytes) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def _from_archive(path: Path, series_uid: str | None, tell: Tell, limits: Limits) -> Volume:
+def _from_archive(
+    path: Path, series_uid: str | None, tell: Tell, limits: Limits, voxels_max: int
+) -> Volume:
     with tempfile.TemporaryDirectory(prefix=".layertune-") as scratch:
         try:
             ticks = partial(_tick, tell)
             with open_archive(path, limits, Path(scratch), ticks) as archive:
-                return _from_members(archive, series_uid, tell)
+                return _from_members(archive, series_uid, tell, voxels_max)
         except RejectedError as error:
             problem = error.problems[0]
             raise VolumeError(
@@ -101,7 +105,7 @@ def _tick(tell: Tell, _done: int, _total: int) -> None:
     tell(READING)
 
 
-def _from_members(archive: Archive, series_uid: str | None, tell: Tell) -> Volume:
+def _from_members(archive: Archive, series_uid: str | None, tell: Tell, voxels_max: int) -> Volume:
     """DICOM before NIfTI: who packs both has converted the one into the other."""
     read = partial(_bytes_of, archive)
     nifti = [name for name in archive.names if name.lower().endswith((".nii", ".nii.gz"))]
@@ -117,7 +121,7 @@ def _from_members(archive: Archive, series_uid: str | None, tell: Tell) -> Volum
             "several_series",
             f"{len(images)} NIfTI files can be the volume; send one of them alone",
         )
-    return read_nifti(read(images[0]))
+    return read_nifti(read(images[0]), voxels_max)
 
 
 def _is_truth(name: str) -> bool:

@@ -17,7 +17,6 @@ from pydicom import config, dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -36,8 +35,10 @@ BROKEN = (
     ImportError, struct.error, zlib.error,
 )  # fmt: skip  # what pydicom and its decoders let out when fed with damaged files
 INFLATED_MAX = 2**31  # bytes of a deflated data set
+INFLATED_FREE = 2**26  # bytes that any of them may have: an empty slice shrinks a thousandfold
+INFLATED_RATIO = 100  # beyond them, times its own size; pictures never shrink so far
+_PIECE = 2**16
 _MAGIC_AT = 128
-_GROUP_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
 
 
 def looks_like_dicom(data: bytes) -> bool:
@@ -60,10 +61,9 @@ def parse(data: bytes, name: str, pixels: bool) -> tuple[FileDataset, int]:
     of object it is, or has rows and columns. Raises VolumeError `not_dicom` or `damaged_dicom`.
     """
     known = looks_like_dicom(data)
-    stream = io.BytesIO(data)
+    stream = _Stream(data, name)
     try:
         with quiet():
-            _bound(data, name)
             found = dcmread(stream, stop_before_pixels=not pixels, force=not known)
             offset = stream.tell() if stream.tell() < len(data) else 0
             if not known and not _means_something(found):
@@ -78,22 +78,35 @@ def parse(data: bytes, name: str, pixels: bool) -> tuple[FileDataset, int]:
     return found, offset
 
 
-def _bound(data: bytes, name: str) -> None:
-    """A deflated data set is inflated as a whole by pydicom: see first that it is no bomb."""
-    if DeflatedExplicitVRLittleEndian.encode() not in data[:4096]:
-        return
-    if data[_MAGIC_AT + 4 : _MAGIC_AT + 12] != _GROUP_LENGTH:
-        raise ValueError("a deflated file that does not say where its meta header ends")
-    start = _MAGIC_AT + 16 + struct.unpack("<I", data[_MAGIC_AT + 12 : _MAGIC_AT + 16])[0]
+class _Stream(io.BytesIO):
+    """The file as pydicom may see it. It asks for all that is left where it means to inflate it at
+    once: then what is left has to be no bomb, whatever the header says of lengths and codings.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self._name = name
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        rest = super().read(size)
+        if size is None or size < 0:
+            _check_inflated(rest, self._name)
+        return rest
+
+
+def _check_inflated(packed: bytes, name: str) -> None:
+    """Raises VolumeError for a bomb; bytes that are not deflated say so elsewhere."""
+    most = min(INFLATED_MAX, max(INFLATED_FREE, INFLATED_RATIO * len(packed)))
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    total, rest = 0, data[start:]
-    while rest and not inflater.eof:
-        total += len(inflater.decompress(rest, 2**20))
-        rest = inflater.unconsumed_tail
-        if total > INFLATED_MAX:
-            raise VolumeError(
-                "too_large", f"the deflated file inflates to more than {INFLATED_MAX:,} bytes", name
-            )
+    total = 0
+    for start in range(0, len(packed), _PIECE):
+        rest = packed[start : start + _PIECE]
+        while rest and not inflater.eof:
+            total += len(inflater.decompress(rest, 2**20))
+            rest = inflater.unconsumed_tail
+            if total > most:
+                detail = f"the deflated file inflates to more than {most:,} bytes"
+                raise VolumeError("too_large", detail, name)
 
 
 def _means_something(found: FileDataset) -> bool:

@@ -144,13 +144,25 @@ def test_a_class_beyond_the_names_is_a_flaw() -> None:
 @pytest.mark.parametrize(
     "data",
     [b"names: [", b"names: 3", b"names: [[1]]", b"names: {a: b}", b"names: !!python/object:x {}",
-     b"a: 2020-99-99\nnames: [x]", b"[" * 5000, b"names: [0x" + b"f" * 5000 + b"]"],
+     b"names: []", b"[" * 5000, b"names: &a [*a]"],
 )  # fmt: skip
 def test_names_that_cannot_be_read_are_said_and_numbers_stay(data: bytes) -> None:
     files = {"images/a.png": b"", "labels/a.txt": LINE, "data.yaml": data}
     result = found("yolo", files)
     assert [warning["code"] for warning in result.warnings] == ["bad_class_names"]
     assert [o.name for o in result.items[0].outlines or ()] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [(b"yes", "yes"), (b"1", "1"), (b"null", "null"), (b"2020-99-99", "2020-99-99"),
+     (b"0x" + b"f" * 5000, "0x" + "f" * 198)],
+)  # fmt: skip
+def test_a_name_is_the_text_that_is_written_whatever_yaml_makes_of_it(
+    written: bytes, name: str
+) -> None:
+    files = {"images/a.png": b"", "labels/a.txt": LINE, "data.yaml": b"names: [" + written + b"]"}
+    assert found("yolo", files).classes == (name,)
 
 
 @pytest.mark.parametrize("data", [b"a: 1", b"", b"- 1", b"#" * 2**21])

@@ -42,7 +42,7 @@ def read(job: Mapping[str, Any], limits: Limits, say: Say) -> None:
         done += 1
         say({"done": done})
 
-    volume = open_volume(Path(job["path"]), series_uid=job["series_uid"], tell=tell)
+    volume = open_volume(Path(job["path"]), job["series_uid"], tell, voxels_max=limits.voxels_max)
     if volume.voxels.size > limits.voxels_max:
         shape = " x ".join(str(side) for side in volume.voxels.shape)
         raise VolumeError("too_large", f"{shape} voxels; at most {limits.voxels_max:,} are read")
