@@ -1,0 +1,1 @@
+"""Parts of benchmarks.soak: who asks, what is measured meanwhile, what is true at the end."""
