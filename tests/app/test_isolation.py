@@ -248,8 +248,8 @@ def test_a_reply_kept_for_repetition_is_given_to_its_workspace_only(world: World
 # The least role that each changing or sensitive operation asks for; all else is a viewer's.
 LEAST = {
     "clinician": {*PREDICT, "cancel_prediction"},
-    "researcher": {"create_dataset", "delete_dataset", "erase_subject", "create_sweep", "cancel_sweep",
-                   "pause_sweep", "resume_sweep", "create_model"},
+    "researcher": {"create_dataset", "delete_dataset", "erase_subject", "create_sweep",
+                   "cancel_sweep", "pause_sweep", "resume_sweep", "create_model"},
     "admin": {"put_deployment", "create_key", "list_keys", "get_key", "rotate_key", "delete_key",
               "list_audit", "verify_audit"},
 }  # fmt: skip
