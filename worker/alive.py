@@ -9,7 +9,14 @@ from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy import delete
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from app.db import lifecycle, work
@@ -55,6 +62,13 @@ def patiently(act: Callable[[Session], T]) -> T:
 
 
 AWAY = "the file store does not answer"
+NO_DATABASE = "the database does not answer"
+
+
+def outage(error: BaseException) -> bool:
+    """Whether an error says that the database is away, and not that a statement is wrong."""
+    away = isinstance(error, DBAPIError | PoolTimeoutError)
+    return away and not isinstance(error, WRONG)
 
 
 def put_off(

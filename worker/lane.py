@@ -21,9 +21,11 @@ from app.storage import AwayError
 from models.choice import NothingToChooseError
 from models.tuning.errors import TuningError
 from worker.alive import (
+    NO_DATABASE,
     UNHURRIED,
     InterruptedWork,
     Lease,
+    outage,
     patiently,
     put_off,
     wait_for_room,
@@ -162,11 +164,17 @@ def fail(claimed: Claimed, failure: dict[str, str]) -> None:
 
 
 def fail_or_wait(claimed: Claimed, error: Exception) -> None:
-    """A full disk is the machine's fault and passes; anything else that nobody foresaw is ours."""
+    """A full disk and a database that is away are no fault of the work, and pass; anything else
+    that nobody foresaw is a fault of ours.
+    """
+    row = claimed.table, claimed.row_id, claimed.attempt
     if full_disk(error):
         log.warning("%s: the disk is full; it waits", claimed.row_id)
-        row = claimed.table, claimed.row_id, claimed.attempt
         conclude(claimed, lambda session: wait_for_room(session, *row))
+        return
+    if outage(error):
+        log.warning("%s: %s; it waits", claimed.row_id, NO_DATABASE)
+        conclude(claimed, lambda session: put_off(session, *row, NO_DATABASE))
         return
     fail(claimed, failure_of(error))
 

@@ -12,7 +12,7 @@ from app.db import lifecycle, work
 from app.db.session import reading, writing
 from app.db.tables import Dataset, Prediction, Run, now
 from tests.app import rows
-from worker import alive, jobs
+from worker import alive, jobs, lane
 from worker.alive import Pulse, patiently, put_off, reconcile, wait_for_room
 
 Setting = Callable[[str, object], None]
@@ -175,3 +175,18 @@ def test_a_full_disk_puts_work_off_and_is_what_it_fails_of_in_the_end(sqlite: En
         assert row.state == state
     assert row.failure is not None
     assert row.failure["code"] == "disk_full"
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(away(), "queued"), (IntegrityError("", {}, Exception()), "failed")]
+)
+def test_a_run_that_could_not_read_the_table_waits_and_is_no_bug(
+    sqlite: Engine, error: Exception, state: str
+) -> None:
+    _, (run_id,) = rows.sweep(states=("queued",))
+    with writing() as session:
+        attempt = lifecycle.claim(session, Run, run_id, "me", 30)
+    assert attempt is not None
+    lane.fail_or_wait(lane.Claimed(Run, run_id, attempt, 0, lambda _: None), error)
+    with reading() as session:
+        assert session.get_one(Run, run_id).state == state
