@@ -19,7 +19,7 @@ class Harm:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
 
     def environment(self) -> dict[str, str]:

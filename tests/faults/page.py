@@ -32,14 +32,17 @@ committed; of the API: until it answered), median and longest.
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """What was seen, one row per scenario in the order of its first sight; repeats are added up."""
+    """What was seen, one row per scenario, those that do the same beside each other; repeats are
+    added up.
+    """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for line in path.read_text().splitlines():
         row = json.loads(line)
         kept = found.setdefault((row["do"], row["at"]), {**row, "times": 0, "seconds": []})
         kept["times"] += row["times"]
         kept["seconds"] += row["seconds"]
-    return list(found.values())
+    order = {do: number for number, do in reversed(list(enumerate(do for do, _ in found)))}
+    return sorted(found.values(), key=lambda row: order[row["do"]])
 
 
 def seconds(values: Iterable[float]) -> str:

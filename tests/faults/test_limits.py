@@ -15,11 +15,15 @@ WORKER = "the run fails as lost_worker at the 20th loss (counted from 18 here); 
 TWO = {"arms": ["depth:1", "depth:2"], "recipe": {"epochs": 4, "batch_size": 16}}
 
 
-@told(Scenario("RLIMIT_AS of a lane set to what it has and 4 MB more", "the first batch", TYPED))
+@told(
+    Scenario(
+        "RLIMIT_AS of a lane set to what it has and 4 MB more", "a batch after the first", TYPED
+    )
+)
 def test_a_lane_out_of_memory_says_so(
     stack: Stack, undisturbed_short: dict[str, Any], seen: Seen
 ) -> None:
-    stack.harm.arm("stage training", "limit", bytes=ROOM)
+    stack.harm.arm("stage training", "limit", bytes=ROOM, after=1)
     sweep_id = stack.sweep(**{**SHORT, "recipe": {"epochs": 4, "batch_size": 32}})
     sweep = stack.ended(sweep_id)
     assert stack.harm.taken("stage training")
