@@ -61,7 +61,9 @@ def test_a_volume_larger_than_is_read_is_refused_with_the_numbers(tmp_path: Path
 def test_a_header_that_lies_takes_no_more_memory_than_the_cell_has(tmp_path: Path) -> None:
     data = bytearray(spots.nifti())
     data[42:48] = struct.pack("<3h", 1000, 1000, 1000)  # two gigabytes of voxels, it says
-    found = refused(tmp_path, bytes(data), memory_bytes=700 << 20)
+    assert refused(tmp_path, bytes(data), voxels_max=2**30).code == "archive_bomb"
+    data += bytes(24 << 20)  # large enough to be believed so far
+    found = refused(tmp_path, bytes(data), voxels_max=2**30, memory_bytes=700 << 20)
     assert found.code == "too_large"
     assert "700 MiB" in found.detail
 
