@@ -75,10 +75,10 @@ def end_cancelled(session: Session, table: Work, row_id: str, attempt: int) -> N
 
 def lose(
     session: Session, table: Work, row_id: str, attempt: int, *, worker_alive: bool, detail: str,
-    only_expired: bool = False, code: str = "lost_worker", waits_s: Sequence[int] = WAITS_S,
+    only_expired: bool = False, code: str = "lost_worker", waits_s: Sequence[int] | None = None,
 ) -> None:  # fmt: skip
-    """An attempt ended without a word: it waits and is tried again, up to the limits; `code` is
-    what it then failed of.
+    """An attempt ended without a word: it waits (`waits_s`, else WAITS_S) and is tried again, up to
+    the limits; `code` is what it then failed of.
 
     What was cancelled, itself or its sweep, is cancelled. Raises LeaseLostError if the row has
     moved on, or, with `only_expired`, if its owner has renewed the lease meanwhile.
@@ -102,6 +102,7 @@ def lose(
         end(session, table, row_id, attempt, state, failure=failure, **counts)
         return
     tries = max(losses, lost_workers)
+    waits_s = waits_s or WAITS_S
     wait_s = waits_s[min(tries, len(waits_s)) - 1]
     write(
         session, table, row_id, attempt,

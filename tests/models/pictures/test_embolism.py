@@ -43,7 +43,7 @@ def test_the_caption_tells_slice_place_and_windows(written: list[str]) -> None:
     told = " ".join(written)
     assert "axial slice 12 of 0 to 29, LPS z = -340.0 mm, window -250 to 450 HU" in told
     assert "coronal maximum intensity projection of the lungs" in told
-    assert "20 mm wide; black below -200 HU" in told
+    assert "20 mm wide; lung (-800 HU) nearly black" in told
     assert {"R", "L", "A", "P", "H", "F"} <= set(written)
     assert sum(text.endswith(" mm") and text[0] == "1" and ":" not in text for text in written) > 1
 
