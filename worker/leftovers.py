@@ -42,8 +42,8 @@ def folder_for(kind: str, lease: Lease) -> Path:
 
 
 class Broom(threading.Thread):
-    """Sweeps at the start of a worker and whenever work was lost; folders every half a minute,
-    objects every hour.
+    """Sweeps at the start of a worker and whenever work was lost; folders and checkpoints every
+    half minute, all objects every hour.
     """
 
     def __init__(self, objects: bool) -> None:
@@ -59,6 +59,7 @@ class Broom(threading.Thread):
                 sweep_folders()
                 if self.objects:
                     files().tidy()
+                    sweep_checkpoints()
                 if lost or time.monotonic() - hour_began > EVERY_S:
                     hour_began = time.monotonic()
                     self.sweep_all()
@@ -113,11 +114,20 @@ def sweep_objects() -> None:
         ("uploads/", _upload_needed),
         ("inputs/", _input_needed),
         ("outputs/", _output_needed),
-        ("checkpoints/", _checkpoint_needed),
     ):
-        for name in _unneeded(prefix, needed):
-            log.info("swept %s", name)
-            files().delete(name)
+        _sweep(prefix, needed)
+    sweep_checkpoints()
+
+
+def sweep_checkpoints() -> None:
+    """Those of runs that have ended: who cancels a hundred sweeps must not fill the disk."""
+    _sweep("checkpoints/", _checkpoint_needed)
+
+
+def _sweep(prefix: str, needed: Callable[[Session, str], bool]) -> None:
+    for name in _unneeded(prefix, needed):
+        log.info("swept %s", name)
+        files().delete(name)
 
 
 def _unneeded(prefix: str, needed: Callable[[Session, str], bool]) -> Iterator[str]:

@@ -105,9 +105,10 @@ class Folder:
         self._path(name).unlink(missing_ok=True)
 
     def names(self, prefix: str = "") -> Iterator[str]:
-        if not self.root.is_dir():
+        start = self.root / prefix.rpartition("/")[0]
+        if not start.is_dir():
             return
-        paths = (path for path in self.root.rglob("*") if path.is_file())
+        paths = (path for path in start.rglob("*") if path.is_file())
         found = (path.relative_to(self.root).as_posix() for path in paths)
         kept = (name for name in found if not name.startswith(f"{UNFINISHED}/"))
         yield from sorted(name for name in kept if name.startswith(prefix))
