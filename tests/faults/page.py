@@ -7,8 +7,11 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from tests.faults.scenario import EVERY, Scenario
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, RESULTS = DOCS / "failures.md", DOCS / "failures.jsonl"
@@ -25,24 +28,33 @@ that PostgreSQL refuses. What is promised, and what is not: [promises](promises.
 "Every digest" means the SHA-256 of each run's weights and measures and of the model's files,
 compared with a sweep nobody troubled. After each row it also holds that every run and sweep has
 one end, told once; that there is an event for every row of an epoch and a row for every event;
-that no lease is held; that no lane, checkpoint, upload or folder of an attempt is left over.
+that no lease is held; that no lane and no folder of an attempt is left over, and, where files lie
+in a folder, no checkpoint and no upload of a checked data set.
 "Works again in" is the time from the harm until the work came on (the next epoch or end was
 committed; of the API: until it answered), median and longest.
 """
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """What was seen, one row per scenario, those that do the same beside each other; repeats are
-    added up.
-    """
+def scenarios() -> list[Scenario]:
+    """All that the tests tell of, in their order."""
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        import_module(f"tests.faults.{path.stem}")
+    return list(EVERY.values())
+
+
+def read(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """What was seen, a row per scenario, repeats added up; and what is to be said of the run."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
+    notes = []
     for line in path.read_text().splitlines():
         row = json.loads(line)
+        if "note" in row:
+            notes.append(row["note"])
+            continue
         kept = found.setdefault((row["do"], row["at"]), {**row, "times": 0, "seconds": []})
         kept["times"] += row["times"]
         kept["seconds"] += row["seconds"]
-    order = {do: number for number, do in reversed(list(enumerate(do for do, _ in found)))}
-    return sorted(found.values(), key=lambda row: order[row["do"]])
+    return list(found.values()), notes
 
 
 def seconds(values: Iterable[float]) -> str:
@@ -53,28 +65,34 @@ def seconds(values: Iterable[float]) -> str:
     return f"{middle:.1f} s" if len(ordered) == 1 else f"{middle:.1f} s, {ordered[-1]:.1f} s"
 
 
-def render(rows: list[dict[str, Any]], day: str) -> str:
-    harm = sum(row["times"] for row in rows)
-    lines = [HEAD, f"Recorded on {day}: {len(rows)} scenarios, harm done {harm} times.", ""]
+def line_of(case: Scenario, row: dict[str, Any] | None) -> str:
+    """A line of the table; a scenario that no run has seen hold says so."""
+    if row is None:
+        return f"| {case.do} | {case.at} | {case.holds} | | **not seen yet** |"
+    times = f"{row['times']} time{'s' if row['times'] != 1 else ''}"
+    return f"| {case.do} | {case.at} | {case.holds} | {seconds(row['seconds'])} | {times} |"
+
+
+def render(results: Path, told: list[Scenario]) -> str:
+    rows, notes = read(results)
+    seen = {(row["do"], row["at"]): row for row in rows}
+    day = datetime.fromtimestamp(max(row.get("on", 0) for row in rows), UTC).date().isoformat()
+    lines = [
+        HEAD,
+        f"Recorded until {day}: {len(rows)} of {len(told)} scenarios seen, harm done "
+        f"{sum(row['times'] for row in rows)} times.",
+        "",
+    ]
+    lines += [line for note in notes for line in (note, "")]
     lines += ["| We do | at | and it holds | works again in | seen |", "|---|---|---|---|---|"]
-    for row in rows:
-        times = f"{row['times']} time{'s' if row['times'] != 1 else ''}"
-        lines.append(
-            f"| {row['do']} | {row['at']} | {row['holds']} | {seconds(row['seconds'])} | {times} |"
-        )
+    lines += [line_of(case, seen.get((case.do, case.at))) for case in told]
     return "\n".join(lines) + "\n"
 
 
-def day_of(path: Path) -> str:
-    first = json.loads(path.read_text().splitlines()[0])
-    return datetime.fromtimestamp(first["on"], UTC).date().isoformat()
-
-
 def main(given: list[str]) -> None:
-    results = Path(given[0])
-    RESULTS.write_text(results.read_text())
-    PAGE.write_text(render(read(RESULTS), day_of(RESULTS)))
-    sys.stdout.write(f"{PAGE} tells of {len(read(RESULTS))} scenarios\n")
+    RESULTS.write_text("".join(Path(results).read_text() for results in given))
+    PAGE.write_text(render(RESULTS, scenarios()))
+    sys.stdout.write(f"{PAGE} is written\n")
 
 
 if __name__ == "__main__":
