@@ -22,7 +22,7 @@ from models.imaging.volumes.parsing import BROKEN, items_of, looks_like_dicom, n
 from models.imaging.volumes.parsing import text as text_of
 from models.volume import VolumeError
 
-__all__ = ["UltrasoundFrame", "frame_in", "looks_like_dicom", "read_frame"]
+__all__ = ["UltrasoundFrame", "frame_in", "looks_like_dicom"]
 
 SOURCE = "dicom"
 MODALITIES = ("US", "IVUS")
@@ -43,15 +43,6 @@ class UltrasoundFrame:
     spacing_mm: Spacing | None
     source: str | None
     notes: tuple[str, ...] = ()
-
-
-def read_frame(data: bytes) -> tuple[Pixels, Spacing | None, str | None]:
-    """Pixels [y, x, 3] uint8 RGB, spacing in mm (row, column) if the file tells it, and its source.
-
-    Raises UnreadableError.
-    """
-    found = frame_in(data)
-    return found.pixels, found.spacing_mm, found.source
 
 
 def frame_in(data: bytes, max_pixels: int = 100_000_000) -> UltrasoundFrame:

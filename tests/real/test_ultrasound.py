@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.imaging.frames import UnreadableError
-from models.imaging.ultrasound import read_frame
+from models.imaging.ultrasound import frame_in
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = [
@@ -32,12 +32,12 @@ ODD = DATA / "dicom-odd"
 def test_real_ultrasound_files_open_in_colour_with_their_own_calibration(
     name: str, spacing: float | None
 ) -> None:
-    pixels, found, source = read_frame((ODD / name).read_bytes())
-    assert pixels.std() > 5
-    assert found == (None if spacing is None else pytest.approx((spacing, spacing)))
-    assert source == (None if spacing is None else "dicom")
+    found = frame_in((ODD / name).read_bytes())
+    assert found.pixels.std() > 5
+    assert found.spacing_mm == (None if spacing is None else pytest.approx((spacing, spacing)))
+    assert found.source == (None if spacing is None else "dicom")
 
 
 def test_a_real_loop_is_refused_with_the_way_out() -> None:
     with pytest.raises(UnreadableError, match="several_frames"):
-        read_frame((ODD / "pydicom/OBXXXX1A_2frame.dcm").read_bytes())
+        frame_in((ODD / "pydicom/OBXXXX1A_2frame.dcm").read_bytes())

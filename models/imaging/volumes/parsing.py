@@ -115,8 +115,10 @@ def _means_something(found: FileDataset) -> bool:
 
 
 def _complete(found: FileDataset) -> None:
-    """A file without a transfer syntax gets the one that its bytes turned out to be written in."""
-    if "TransferSyntaxUID" in found.file_meta:
+    """A file without one transfer syntax gets the one that its bytes turned out to be written in:
+    where it names none, and where a damaged header names several.
+    """
+    if isinstance(found.file_meta.get("TransferSyntaxUID"), str):
         return
     implicit, little = found.original_encoding
     explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian

@@ -8,25 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 
-from models.imaging import carotid_phantom
 from models.imaging.frames import UnreadableError
-from models.imaging.ultrasound import frame_in, read_frame
-
-FRAME = carotid_phantom.frame(np.random.default_rng(4))
-FILE = carotid_phantom.dicom_image(np.random.default_rng(4), FRAME)
-
-
-def changed(**tags: object) -> bytes:
-    data = dcmread(io.BytesIO(FILE))
-    for keyword, value in tags.items():
-        setattr(data, keyword, value)
-    return written(data)
-
-
-def written(data: Dataset) -> bytes:
-    out = io.BytesIO()
-    data.save_as(out)
-    return out.getvalue()
+from models.imaging.ultrasound import frame_in
+from tests.sonograms import FILE, FRAME, changed, written
 
 
 def region(delta_cm: float = 0.006, **tags: object) -> Dataset:
@@ -41,22 +25,27 @@ def region(delta_cm: float = 0.006, **tags: object) -> Dataset:
     return made
 
 
+def told(data: bytes) -> tuple[object, object]:
+    found = frame_in(data)
+    return found.spacing_mm, found.source
+
+
 def test_a_phantom_comes_back_with_its_pixels_and_its_calibration() -> None:
-    pixels, spacing, source = read_frame(FILE)
-    assert np.array_equal(pixels[..., 0], FRAME.pixels)
-    assert np.array_equal(pixels[..., 0], pixels[..., 2])
-    assert spacing == pytest.approx(FRAME.spacing_mm)
-    assert source == "dicom"
+    found = frame_in(FILE)
+    assert np.array_equal(found.pixels[..., 0], FRAME.pixels)
+    assert np.array_equal(found.pixels[..., 0], found.pixels[..., 2])
+    assert found.spacing_mm == pytest.approx(FRAME.spacing_mm)
+    assert found.source == "dicom"
 
 
 def test_row_and_column_are_not_mistaken_for_each_other() -> None:
     data = changed(SequenceOfUltrasoundRegions=[region(PhysicalDeltaX=0.01)])
-    assert read_frame(data)[1] == pytest.approx((0.06, 0.1))
+    assert frame_in(data).spacing_mm == pytest.approx((0.06, 0.1))
 
 
 def test_an_axis_that_points_up_has_a_negative_delta_and_the_same_size() -> None:
     data = changed(SequenceOfUltrasoundRegions=[region(PhysicalDeltaY=-0.006)])
-    assert read_frame(data)[1] == pytest.approx((0.06, 0.06))
+    assert frame_in(data).spacing_mm == pytest.approx((0.06, 0.06))
 
 
 @pytest.mark.parametrize(
@@ -70,10 +59,10 @@ def test_an_axis_that_points_up_has_a_negative_delta_and_the_same_size() -> None
 )
 def test_only_a_region_of_tissue_in_centimetres_tells_the_spacing(other: dict[str, int]) -> None:
     strip = region(0.5, **other)
-    assert read_frame(changed(SequenceOfUltrasoundRegions=[strip, region()]))[1:] == (
+    assert told(changed(SequenceOfUltrasoundRegions=[strip, region()])) == (
         pytest.approx((0.06, 0.06)), "dicom",
     )  # fmt: skip
-    assert read_frame(changed(SequenceOfUltrasoundRegions=[strip]))[1:] == (None, None)
+    assert told(changed(SequenceOfUltrasoundRegions=[strip])) == (None, None)
 
 
 def test_two_regions_that_agree_tell_it_and_two_that_do_not_tell_nothing() -> None:
@@ -93,11 +82,18 @@ def test_pixel_spacing_without_a_region_is_not_taken_for_a_calibration() -> None
     data = dcmread(io.BytesIO(FILE))
     del data.SequenceOfUltrasoundRegions
     data.PixelSpacing = [0.06, 0.06]
-    assert read_frame(written(data))[1:] == (None, None)
+    assert told(written(data)) == (None, None)
+
+
+def test_a_header_that_names_several_codings_is_read_as_it_is_written() -> None:
+    uid = b"1.2.840.10008.1.2.1\0"
+    assert FILE.count(uid) == 1
+    found = frame_in(FILE.replace(uid, uid.replace(b".1000", b"\\1000")))
+    assert np.array_equal(found.pixels[..., 0], FRAME.pixels)
 
 
 def test_monochrome_1_is_turned_over() -> None:
-    pixels, _, _ = read_frame(changed(PhotometricInterpretation="MONOCHROME1"))
+    pixels = frame_in(changed(PhotometricInterpretation="MONOCHROME1")).pixels
     assert np.array_equal(pixels[..., 0], 255 - FRAME.pixels)
 
 
@@ -114,7 +110,7 @@ def test_monochrome_1_is_turned_over() -> None:
 )
 def test_what_is_no_single_frame_is_refused_by_name(tags: dict[str, object], code: str) -> None:
     with pytest.raises(UnreadableError) as error:
-        read_frame(changed(**tags))
+        frame_in(changed(**tags))
     assert error.value.code == code
     assert "Phantom" not in error.value.detail
 
@@ -124,7 +120,7 @@ def test_a_file_without_pixels_and_one_that_is_no_dicom_are_told_apart() -> None
     del data.PixelData
     for sent, code in ((written(data), "no_pixels"), (b"no dicom", "not_dicom")):
         with pytest.raises(UnreadableError) as error:
-            read_frame(sent)
+            frame_in(sent)
         assert error.value.code == code
 
 
@@ -135,7 +131,7 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(
     at = at % 3000 if not cut else at  # the header is at the start
     data = FILE[:at] if cut else FILE[:at] + bytes_ + FILE[at + len(bytes_) :]
     try:
-        pixels, _, _ = read_frame(data)
+        pixels = frame_in(data).pixels
     except UnreadableError as error:
         assert error.code
     else:

@@ -5,29 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 from pydicom.uid import RLELossless
 
-from models.imaging import carotid_phantom
 from models.imaging.frames import UnreadableError
 from models.imaging.scanned import cell, reading
 from models.imaging.scanned.cell import Limits
-
-FRAME = carotid_phantom.frame(np.random.default_rng(5))
-FILE = carotid_phantom.dicom_image(np.random.default_rng(5), FRAME)
-
-
-def changed(**tags: object) -> bytes:
-    data = dcmread(io.BytesIO(FILE))
-    for keyword, value in tags.items():
-        setattr(data, keyword, value)
-    return written(data)
-
-
-def written(data: Dataset) -> bytes:
-    out = io.BytesIO()
-    data.save_as(out)
-    return out.getvalue()
+from tests.sonograms import FILE, FRAME, changed, written
 
 
 def packed() -> bytes:
