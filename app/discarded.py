@@ -34,10 +34,13 @@ def note(session: Session, names: Iterable[str], upload_sha256: str | None = Non
         session.merge(Discarded(name=name, upload_sha256=upload_sha256, at=now()))
 
 
-def sweep(files: Files) -> None:
-    """Deletes what was noted and is not needed after all; what fails is left for the next time."""
+def sweep(files: Files, noted_within: timedelta = KEPT) -> None:
+    """Deletes what was noted so lately and is not needed after all; what fails is left for the next
+    time. Who answers a request looks at the last minutes only: the rest is the workers' to repeat.
+    """
     with reading() as session:
-        noted = session.scalars(select(Discarded)).all()
+        lately = select(Discarded).where(Discarded.at > now() - noted_within)
+        noted = session.scalars(lately).all()
         names = [one.name for one in noted if not _needed(session, one)]
     for name in names:
         try:

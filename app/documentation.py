@@ -36,12 +36,13 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "409": ("conflict", "its state does not allow this"),
     "413": ("too_large", "larger than this service accepts"),
     "415": ("unsupported_media_type", "send application/json here"),
+    "421": ("host_not_allowed", "this service does not answer to the name in Host"),
     "422": ("invalid_request", "query/limit: at most 200"),
     "429": ("too_many_requests", "more than 100 requests a second"),
     "500": ("internal_error", "the log names the place"),
     "503": ("database_unavailable", "the database cannot be reached"),
 }
-ALWAYS = ("401", "403", "422", "429", "500", "503")
+ALWAYS = ("401", "403", "421", "422", "429", "500", "503")
 WITH_BODY = ("400", "409", "413", "415")
 OPEN = ("/healthz/", "/version")
 

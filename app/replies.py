@@ -19,6 +19,7 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from app.errors import Conflict, Problem, Unavailable, Unprocessable
+from app.storage import AwayError
 
 MEDIA_TYPE = "application/problem+json"
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -141,6 +142,12 @@ def _database(request: Request, error: Exception) -> Response:
     return drawn(problem, request.scope)
 
 
+def _away(request: Request, error: Exception) -> Response:
+    log.error("storage", why=type(error).__name__)
+    detail = "the file store does not answer just now: send it again in a moment"
+    return drawn(Unavailable("storage_unavailable", detail), request.scope)
+
+
 def install(app: FastAPI) -> None:
     """Puts the handlers in place. What none of them knows becomes a 500 in app.observe."""
     app.add_exception_handler(Problem, _problem)
@@ -148,6 +155,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(PoolTimeoutError, _database)
+    app.add_exception_handler(AwayError, _away)
 
 
 def respond(

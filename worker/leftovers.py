@@ -116,7 +116,6 @@ def sweep_objects() -> None:
         ("outputs/", _output_needed),
     ):
         _sweep(prefix, needed)
-    sweep_checkpoints()
 
 
 def sweep_checkpoints() -> None:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from models.erasing import LastSubjectError, measures_without, without_subject
 from models.pack import Manifest
 
 OUTPUTS = ("measures", "test_measures")  # columns of a run that name such a file
+JUST_NOW = timedelta(minutes=10)  # what this request has noted, and its neighbours
 LAST = "no other subject is in this data set: delete the data set itself"
 
 log = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ def erase_subject(
 def clean(files: Files) -> None:
     """Deletes at once what was noted, here; other machines follow, and so does what fails."""
     try:
-        discarded.sweep(files)
+        discarded.sweep(files, JUST_NOW)
         discarded.sweep_caches()
         forget_deleted()
     except (SQLAlchemyError, OSError) as error:

@@ -19,6 +19,7 @@ from app.deps import Admin, BodyDigest, ReadSession, Viewer, WriteSession
 from app.errors import Conflict
 from app.main import create_app
 from app.observe import where
+from app.storage import AwayError
 
 Client = Callable[..., TestClient]
 FIELDS = {"type", "title", "status", "detail", "code", "retryable", "request_id", "errors"}
@@ -84,6 +85,7 @@ def test_what_was_answered_with_success_is_stored(client: TestClient) -> None:
     ("error", "status", "code"),
     [
         (OperationalError("COMMIT", {}, Exception("disk I/O error")), 503, "database_unavailable"),
+        (AwayError("the file store does not answer"), 503, "storage_unavailable"),
         (RuntimeError("anything else"), 500, "internal_error"),
     ],
 )

@@ -15,7 +15,7 @@ from app.db.tables import Dataset, Prediction, Run, now
 from app.settings import settings
 from app.storage import files
 from tests.app import rows
-from worker.leftovers import sweep_folders, sweep_objects
+from worker.leftovers import sweep_checkpoints, sweep_folders, sweep_objects
 
 
 def folder(name: str) -> Path:
@@ -145,7 +145,7 @@ def test_checkpoints_go_with_the_end_of_their_run(db: Engine) -> None:
         files().put_bytes(f"checkpoints/{run_id}/{'a' * 64}.safetensors", b"x")
     with writing() as session:
         session.execute(update(Dataset).values(state="ready"))
-    sweep_objects()
+    sweep_checkpoints()
     kept = [name.split("/")[1] for name in files().names("checkpoints/")]
     assert kept == sorted(run_ids[:2])
 
