@@ -1,28 +1,27 @@
-"""The picture of a sweep: the headline against depth, with intervals, scratch and the choice.
+"""The picture of a sweep: the headline against depth, with intervals, scratch and the choice."""
 
-Drawn with matplotlib's object API: no global figure state, one picture at a time, the same
-runs give the same bytes.
-"""
-
-import io
 import textwrap
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-mpl.rcParams["svg.hashsalt"] = "layertune"  # ids inside an SVG would else differ each time
+from models.chart import (
+    BLUE,
+    DPI,
+    GREEN,
+    INK,
+    ONE_AT_A_TIME,
+    ORANGE,
+    SIZE_INCHES,
+    SOFT,
+    plain,
+    printed,
+)
 
-INK, SOFT, RULE = "#1f2933", "#5f6b76", "#e3e7eb"
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"  # Okabe and Ito
-SIZE_INCHES, DPI = (8.0, 5.0), 144
 # A headline's short name, and what it measures where the name alone does not say it.
 HEADLINES = {
     "agreement": ("agreement", "1 less a line's distance over the thickness"),
@@ -33,7 +32,6 @@ HEADLINES = {
 OF_VOLUMES = {
     "froc": ("FROC", "mean sensitivity per embolus, at\n1 to 5 false positives per volume"),
 }
-ONE_AT_A_TIME = threading.Lock()  # matplotlib's font caches are not made for threads
 
 Run = Mapping[str, Any]
 
@@ -80,17 +78,6 @@ def sweep_plot(
     with ONE_AT_A_TIME:
         _draw(figure, runs, choice, _named(headline, volumes=volumes))
         return printed(figure, kind)
-
-
-def printed(figure: Figure, kind: Literal["svg", "png"]) -> bytes:
-    """A figure's bytes, the same each time; to be called, as to draw it, with ONE_AT_A_TIME."""
-    canvas = FigureCanvasSVG(figure) if kind == "svg" else FigureCanvasAgg(figure)
-    metadata = (
-        {"Date": None, "Creator": "LayerTune"} if kind == "svg" else {"Software": "LayerTune"}
-    )
-    buffer = io.BytesIO()
-    canvas.print_figure(buffer, format=kind, dpi=DPI, metadata=metadata)
-    return buffer.getvalue()
 
 
 def _draw(
@@ -165,13 +152,7 @@ def _frame(axes: Axes, runs: Sequence[Run], headline: _Headline) -> None:
         -0.057 - 0.01 * lines, 0.5, headline.meaning, transform=axes.transAxes, rotation=90,
         ha="center", va="center", color=SOFT, fontsize=7.5,
     )  # fmt: skip
-    axes.grid(axis="y", color=RULE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=SOFT, labelsize=9, length=3)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#b8c0c8")
+    plain(axes)
 
 
 def _shares_alone(axes: Axes) -> None:

@@ -1,9 +1,10 @@
 """The cell of a table that lists boxes, as JSON or as numbers with semicolons between boxes."""
 
 import json
+from collections.abc import Sequence
 
 from models.case import Box
-from models.door.coco_table import numbers_of
+from models.door.coco_table import numbers_of, rows_in
 
 _SHOWN = 40  # letters of a cell in a message
 _HOW = "boxes are x0 y0 x1 y1, half-open pixels, with ; between them, or a JSON list of such lists"
@@ -30,7 +31,7 @@ def read_boxes(written: str) -> tuple[Box, ...]:
     return tuple(found)
 
 
-def _json(written: str) -> list[object]:
+def _json(written: str) -> Sequence[object]:
     try:
         rows = json.loads(written)
     except (ValueError, RecursionError) as error:
@@ -38,12 +39,8 @@ def _json(written: str) -> list[object]:
     return [rows] if numbers_of(rows) else list(rows)
 
 
-def _plain(written: str) -> list[object]:
+def _plain(written: str) -> list[list[float]]:
     try:
-        return [
-            [float(word) for word in part.replace(",", " ").split()]
-            for part in written.split(";")
-            if part.strip()
-        ]
+        return rows_in(written)
     except ValueError as error:
         raise BoxesError(f"{written[:_SHOWN]!r} is no row of numbers; {_HOW}") from error

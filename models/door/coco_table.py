@@ -194,6 +194,12 @@ def _runs(written: Row) -> Runs | None:
     return Runs(height, width, tuple(counts)) if whole else None  # type: ignore[arg-type]
 
 
+def rows_in(written: str) -> list[list[float]]:
+    """The rows of a cell of plain numbers, `1 2 3; 4,5,6`. Raises ValueError for other words."""
+    parts = (part.replace(",", " ").split() for part in written.split(";"))
+    return [[float(word) for word in words] for words in parts if words]
+
+
 def numbers_of(written: object) -> tuple[float, ...] | None:
     """A list of numbers that may be pixels; None for anything else."""
     if not isinstance(written, list):

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize  # type: ignore[import-untyped] # ships no types
 
 from models.case import Box
 from models.imaging.components import components
 from models.imaging.label_maps import Map, resized
+from models.imaging.logistic import fitted
 
 Floats = NDArray[np.float64]
 
@@ -158,21 +158,7 @@ def logistic(features: Floats, scoring: Sequence[float]) -> Floats:
 def fit(features: Floats, hit: NDArray[np.bool_]) -> tuple[float, ...]:
     """The coefficients under which hits and false positives are most likely, near the prior.
 
-    Without any candidate they are the prior's: the mean probability itself. Hits and misses count
-    as (n + 1) / (n + 2) and 1 / (n + 2) (Platt 1999), so that a part of the data without a single
-    false positive does not make the network certain of everything.
+    Without any candidate they are the prior's: the mean probability itself.
     """
-    hits, misses = int(hit.sum()), int((~hit).sum())
-    wanted = np.where(hit, (hits + 1) / (hits + 2), 1 / (misses + 2))
     rows = np.column_stack([np.ones(len(hit)), features.reshape(len(hit), len(FEATURES))])
-
-    def loss(coefficients: Floats) -> tuple[float, Floats]:
-        odds = rows @ coefficients
-        away = (coefficients - PRIOR) / SPREAD
-        value = np.logaddexp(0, odds).sum() - wanted @ odds + (away**2).sum() / 2
-        slope = rows.T @ (1 / (1 + np.exp(-odds)) - wanted) + away / SPREAD
-        return float(value), np.asarray(slope)
-
-    bounds = [(least, None) for least in LEAST]
-    done = minimize(loss, PRIOR, jac=True, bounds=bounds, method="L-BFGS-B")
-    return tuple(float(value) for value in done.x)
+    return fitted(rows, hit, PRIOR, SPREAD, LEAST)

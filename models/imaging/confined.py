@@ -5,10 +5,12 @@ It speaks on its standard output: four bytes of length, JSON, then `bytes` bytes
 """
 
 import json
+import logging
 import os
 import resource
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -44,6 +46,13 @@ def serve(
         detail = f"its decoder needs more than {limits.memory_bytes >> 20} MiB of memory"
         say({"error": {"code": "too_large", "detail": detail}})
     return 0
+
+
+def be_silent() -> None:
+    """What the readers of DICOM print quotes values of the file: a patient's name is one."""
+    logging.disable()
+    warnings.simplefilter("ignore")
+    sys.excepthook = lambda kind, *_: print(kind.__name__, file=sys.stderr)  # noqa: T201
 
 
 def _speaking() -> Say:

@@ -52,6 +52,15 @@ def operating_points(
     return found
 
 
+def no_points(
+    measures: Sequence[Measure],  # noqa: ARG001 - no threshold is found on them
+    labels: Labels,  # noqa: ARG001 - nor for them
+    points: Sequence[str],  # noqa: ARG001 - none is asked for
+) -> list[OperatingPoint]:
+    """Of a task whose answer has no threshold to choose, such as a label map or a line."""
+    return []
+
+
 def at_threshold(
     measures: Sequence[Measure],
     labels: Labels,

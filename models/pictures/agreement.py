@@ -13,19 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from models.findings import Measure
-from models.metrics import boundaries
-from models.sweep_plot import (
+from models.chart import (
     BLUE,
     DPI,
     INK,
     ONE_AT_A_TIME,
     ORANGE,
-    RULE,
     SIZE_INCHES,
     SOFT,
+    plain,
     printed,
 )
+from models.findings import Measure
+from models.metrics import boundaries
 
 Floats = NDArray[np.float64]
 ROOM = 0.25  # of the spread of what is drawn, left free around it
@@ -91,13 +91,7 @@ def _pairs(measures: Sequence[Measure]) -> _Pairs:
 def _frame(axes: Axes, pairs: _Pairs) -> None:
     axes.set_xlabel(f"thickness, mean of model and people, {pairs.unit}", color=INK, fontsize=10)
     axes.set_ylabel(f"model less people, {pairs.fine}", color=INK, fontsize=10)
-    axes.grid(axis="y", color=RULE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=SOFT, labelsize=9, length=3)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#b8c0c8")
+    plain(axes)
 
 
 def _points(axes: Axes, pairs: _Pairs) -> None:

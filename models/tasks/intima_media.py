@@ -17,7 +17,7 @@ from models.imaging import carotid_phantom, frames
 from models.imaging.wall import draws, thickness, tiles
 from models.imaging.wall.locating import Stretch, locate
 from models.imaging.wall.tracing import Traced, trace
-from models.metrics import boundaries
+from models.metrics import boundaries, operating
 from models.task import Phantom, Task
 
 DRAWS = 4  # patches of an image in one training draw: a wall is several patches long
@@ -137,15 +137,6 @@ def measure(
     return boundaries.measured(case, case.lines, (said[0], said[1]))
 
 
-def operate(
-    measures: Sequence[Measure],  # noqa: ARG001 - no threshold is found on them
-    labels: Labels,  # noqa: ARG001 - nor for them
-    points: Sequence[str],  # noqa: ARG001 - none is asked for
-) -> list[OperatingPoint]:
-    """Lines have no threshold to choose."""
-    return []
-
-
 def phantom(rng: np.random.Generator, index: int) -> Phantom:
     """A patient: the left and the right carotid, traced by three readers, as a CUBS tree."""
     return carotid_phantom.patient(rng, index)
@@ -167,7 +158,7 @@ TASK = Task(
     measure=measure,
     score=boundaries.score,
     rows=boundaries.rows,
-    operate=operate,
+    operate=operating.no_points,
     phantom=phantom,
     weighted=boundaries.values,
     drawn=DRAWS,

@@ -10,7 +10,7 @@ from models.findings import Area, Labels, Measure, OperatingPoint, SegmentationF
 from models.imaging import frames, label_maps, tissue_phantom
 from models.imaging.looks import Look
 from models.imaging.views import Motion, squeezed, view
-from models.metrics import overlap
+from models.metrics import operating, overlap
 from models.task import Phantom, Task
 
 # Mild: in ultrasound the shadow lies below, and other images may have an up of their own.
@@ -75,15 +75,6 @@ def measure(
     return Measure(case.case_id, case.subject, present, counts.ravel())
 
 
-def operate(
-    measures: Sequence[Measure],  # noqa: ARG001 - no threshold is found on them
-    labels: Labels,  # noqa: ARG001 - nor for them
-    points: Sequence[str],  # noqa: ARG001 - none is asked for
-) -> list[OperatingPoint]:
-    """A label map has no threshold to choose."""
-    return []
-
-
 def phantom(rng: np.random.Generator, index: int) -> Phantom:
     """A patient: vessels and a nerve in speckle, three views of them with their label maps."""
     return tissue_phantom.patient(rng, index)
@@ -105,7 +96,7 @@ TASK = Task(
     measure=measure,
     score=overlap.score,
     rows=overlap.rows,
-    operate=operate,
+    operate=operating.no_points,
     phantom=phantom,
     weighted=overlap.values,
 )

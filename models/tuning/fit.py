@@ -166,7 +166,11 @@ def _step_in_memory(run: Run, batch: NDArray[np.int64]) -> float:
 
 
 def _memory(error: BaseException) -> bool:
-    words = ("not enough memory", "can't allocate memory", "out of memory")
+    # The last is oneDNN's, which cannot get the memory for a primitive and says no more.
+    words = (
+        "not enough memory", "can't allocate memory", "out of memory",
+        "could not create a primitive",
+    )  # fmt: skip
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         word in str(error) for word in words
     )

@@ -3,7 +3,7 @@
 import json
 
 from models.case import Points
-from models.door.coco_table import numbers_of
+from models.door.coco_table import numbers_of, rows_in
 from models.door.lines.profile import ProfileError, line_of, points_of
 
 _SHOWN = 40  # letters of a cell in a message
@@ -39,11 +39,7 @@ def _json(written: str) -> list[list[float]]:
 
 def _plain(written: str) -> list[list[float]]:
     try:
-        return [
-            [float(word) for word in part.replace(",", " ").split()]
-            for part in written.split(";")
-            if part.strip()
-        ]
+        return rows_in(written)
     except ValueError as error:
         raise CellError(f"{written[:_SHOWN]!r} is no row of numbers; {HOW}") from error
 

@@ -3,29 +3,20 @@
 Compressed pixels and headers of any size are read here; see models.imaging.confined.
 """
 
-import logging
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.imaging.confined import Say, serve
+from models.imaging.confined import Say, be_silent, serve
 from models.imaging.frames import UnreadableError
 from models.imaging.scanned.cell import Limits
 from models.imaging.ultrasound import frame_in
 
 
 def main() -> int:
-    _be_silent()
+    be_silent()
     return serve(Limits, read, UnreadableError)
-
-
-def _be_silent() -> None:
-    """What the readers of DICOM print quotes values of the file: a patient's name is one."""
-    logging.disable()
-    warnings.simplefilter("ignore")
-    sys.excepthook = lambda kind, *_: print(kind.__name__, file=sys.stderr)  # noqa: T201
 
 
 def read(job: Mapping[str, Any], limits: Limits, say: Say) -> None:

@@ -17,7 +17,7 @@ from models.imaging.vessels.scene import Scene, see
 from models.imaging.vessels.scorecard import plausibility, scorecard
 from models.volume import Volume
 
-MOST = 300  # of a volume. Small arteries decide: of phantom emboli 200 hold .92, 300 hold .95
+MOST = 300  # of a volume: small arteries are many, and most phantom emboli lie in them
 APART_MM = 8.0  # two places nearer to each other are one
 
 

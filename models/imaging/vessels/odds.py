@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize  # type: ignore[import-untyped] # ships no types
+
+from models.imaging.logistic import fitted
 
 Floats = NDArray[np.float64]
 
@@ -32,24 +33,8 @@ def probabilities(means: Floats, plausibility: Floats, scoring: Sequence[float])
 def weigh(means: Floats, plausibility: Floats, hit: NDArray[np.bool_]) -> tuple[float, ...]:
     """(intercept, weight of the network, weight of the place) under which what the candidates
     turned out to be is most likely, near the prior; without candidates the prior itself.
-
-    Hits and misses count as (n + 1) / (n + 2) and 1 / (n + 2) (Platt 1999), so that a few volumes
-    make nothing certain.
     """
-    hits, misses = int(hit.sum()), int((~hit).sum())
-    wanted = np.where(hit, (hits + 1) / (hits + 2), 1 / (misses + 2))
-    rows = _rows(means, plausibility)
-
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        odds = rows @ weights
-        away = (weights - PRIOR) / SPREAD
-        value = np.logaddexp(0, odds).sum() - wanted @ odds + (away**2).sum() / 2
-        slope = rows.T @ (1 / (1 + np.exp(-odds)) - wanted) + away / SPREAD
-        return float(value), np.asarray(slope)
-
-    bounds = [(least, None) for least in LEAST]
-    done = minimize(loss, PRIOR, jac=True, bounds=bounds, method="L-BFGS-B")
-    return tuple(float(value) for value in done.x)
+    return fitted(_rows(means, plausibility), hit, PRIOR, SPREAD, LEAST)
 
 
 def _rows(means: Floats, plausibility: Floats) -> Floats:

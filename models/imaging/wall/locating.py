@@ -117,14 +117,6 @@ def _filled(lit: Floats) -> NDArray[np.int64]:
     return np.array([found[0], found[-1] + 1])
 
 
-def _whole(box: Box, pixels: Pixels) -> tuple[int, int, int, int]:
-    height, width = pixels.shape[:2]
-    x0, x1 = sorted((box[0], box[2]))
-    y0, y1 = sorted((box[1], box[3]))
-    return (max(0, int(x0)), max(0, int(y0)), min(width, int(np.ceil(x1))),
-            min(height, int(np.ceil(y1))))  # fmt: skip
-
-
 def _reduced(grey: NDArray[Any], factor: float) -> NDArray[np.uint8]:
     height, width = grey.shape
     shape = (max(2, round(width / factor / ASPECT)), max(2, round(height / factor)))

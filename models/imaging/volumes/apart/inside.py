@@ -4,15 +4,13 @@ Foreign bytes are read here: archives, DICOM and its compressed pixels, NIfTI. S
 models.imaging.confined.
 """
 
-import logging
 import sys
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.imaging.confined import Say, serve
+from models.imaging.confined import Say, be_silent, serve
 from models.imaging.volumes.apart.cell import Limits
 from models.imaging.volumes.opening import open_volume
 from models.imaging.volumes.stored import pack_volume
@@ -20,15 +18,8 @@ from models.volume import VolumeError
 
 
 def main() -> int:
-    _be_silent()
+    be_silent()
     return serve(Limits, read, VolumeError)
-
-
-def _be_silent() -> None:
-    """What the readers of DICOM print quotes values of the file: a patient's name is one."""
-    logging.disable()
-    warnings.simplefilter("ignore")
-    sys.excepthook = lambda kind, *_: print(kind.__name__, file=sys.stderr)  # noqa: T201
 
 
 def read(job: Mapping[str, Any], limits: Limits, say: Say) -> None:
