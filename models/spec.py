@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -15,6 +17,7 @@ class Recipe:
     schedule   "one_cycle" over the whole run, or "step": x `decay` after each epoch (paper 1.1)
     bias_rate  factor on the learning rate of biases (the paper's 2)
     stratify   negatives down-sampled to the positives' number per epoch (paper 1.1)
+    least_steps  an epoch of fewer steps shows further variants of its patches (`passes`)
     patience   epochs without a better validation headline before the run stops; 0 = never
     """
 
@@ -33,6 +36,14 @@ class Recipe:
     bias_rate: float
     stratify: bool
     patience: int
+    least_steps: int = 0
+
+    def passes(self, patches: float) -> int:
+        """How many variants of each of so many patches an epoch shows: one, and of a small set as
+        many more as give it `least_steps` steps, or all that there are.
+        """
+        wanted = math.ceil(self.least_steps * self.batch_size / max(patches, 1))
+        return max(1, min(self.variants, wanted))
 
 
 PRESETS = {
@@ -52,8 +63,12 @@ PRESETS = {
 
 
 # What a preset says otherwise for map networks: every pixel teaches, so gradients are steadier
-# than a label's and bear smaller batches and a higher rate.
-FOR_MAPS: dict[str, dict[str, Any]] = {"modern": {"batch_size": 16, "learning_rate": 1e-3}}
+# than a label's and bear smaller batches and a higher rate. A decoder begins from nothing, and a
+# hundred images are nine such batches: it wants steps, whatever the set's size (nnU-Net gives an
+# epoch 250 of them).
+FOR_MAPS: dict[str, dict[str, Any]] = {
+    "modern": {"batch_size": 16, "learning_rate": 1e-3, "least_steps": 32}
+}
 
 
 def recipe(
@@ -69,6 +84,11 @@ def recipe(
     if "variants" not in given:
         chosen = replace(chosen, variants=min(chosen.epochs, chosen.variants))
     return chosen
+
+
+def recipe_in(kept: Mapping[str, Any]) -> Recipe:
+    """A recipe as it was stored, by this release or by an earlier one that knew fewer fields."""
+    return replace(PRESETS[kept.get("preset", "modern")], **kept)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from models import measures as measure_files
 from models import stats
 from models.discovery import backbones, tasks
 from models.pack import Pack
-from models.spec import Numerics, Recipe, RunSpec
+from models.spec import Numerics, RunSpec, recipe_in
 from models.tuning import session as tuning
 from worker.alive import Lease, patiently
 from worker.leftovers import folder_for
@@ -56,10 +56,6 @@ def pack_of(dataset: Dataset, lease: Lease) -> Path:
     return files().local(dataset.pack, lease.tick)
 
 
-def recipe_of(sweep: Sweep) -> Recipe:
-    return Recipe(**sweep.recipe)
-
-
 def starting_weights(sweep: Sweep, scratch: bool, lease: Lease) -> tuple[str, Path | None]:
     """What the spec says a run starts from, and the file of it."""
     if scratch:
@@ -81,7 +77,8 @@ def spec_of(run: Run, sweep: Sweep, pack: Path, init: str) -> RunSpec:
         begun = Numerics(**run.spec["numerics"])
         numerics = begun if begun.device in ("cpu", numerics.device) else numerics
     return tuning.spec_of(
-        manifest, tasks()[sweep.task], backbones()[sweep.backbone], run.arm, recipe_of(sweep),
+        manifest, tasks()[sweep.task], backbones()[sweep.backbone], run.arm,
+        recipe_in(sweep.recipe),
         numerics=numerics, seed=run.seed, fraction=run.fraction, init=init,
     )  # fmt: skip
 
@@ -90,7 +87,7 @@ def spec_from(kept: Json) -> RunSpec:
     """The spec of a run that has begun, from its row."""
     fields = {name: value for name, value in kept.items() if name != "digest"}
     fields["classes"] = tuple(fields["classes"])
-    fields["recipe"] = Recipe(**fields["recipe"])
+    fields["recipe"] = recipe_in(fields["recipe"])
     fields["numerics"] = Numerics(**fields["numerics"])
     return RunSpec(**fields)
 

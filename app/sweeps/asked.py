@@ -45,6 +45,12 @@ class Recipe(BaseModel):
     momentum: float | None = Field(None, ge=0, lt=1)
     bias_rate: float | None = Field(None, gt=0, le=100, description="Factor on the rate of biases")
     stratify: bool | None = Field(None, description="Negatives drawn down to the positives' number")
+    least_steps: int | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="An epoch of fewer steps shows further variants of its patches",
+    )
     patience: int | None = Field(
         None, ge=0, le=1000, description="Epochs without gain before a run stops; 0 = never"
     )

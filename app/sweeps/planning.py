@@ -61,7 +61,7 @@ class Planned:
         return sum(
             cost.run_macs(
                 costs(self.backbone.name, self.dataset),
-                work_of(self.dataset, m.arm.depth, m.fraction, self.recipe.epochs),
+                work_of(self.dataset, m.arm.depth, m.fraction, self.recipe),
             )
             for m in self.members()
         )
@@ -73,9 +73,13 @@ def costs(backbone: str, dataset: Dataset) -> tuple[int, ...]:
     return cost.layer_macs(discovery.backbones()[backbone], output, len(dataset.classes))
 
 
-def work_of(dataset: Dataset, depth: int, fraction: float, epochs: int) -> cost.Work:
+def work_of(
+    dataset: Dataset, depth: int, fraction: float, chosen: Recipe, epochs: int | None = None
+) -> cost.Work:
+    """Of a run with this recipe, or of its first `epochs`."""
     train, validation = dataset.splits.get("train", 0), dataset.splits.get("validation", 0)
-    return cost.Work(depth, epochs, train * fraction, validation)
+    shown = train * fraction * chosen.passes(train * fraction)
+    return cost.Work(depth, chosen.epochs if epochs is None else epochs, shown, validation)
 
 
 def plan(session: Session, workspace: str, asked: SweepRequest) -> Planned:

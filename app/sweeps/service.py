@@ -14,6 +14,7 @@ from app.errors import NotFound
 from app.sweeps import cost, planning, schemas
 from app.sweeps.asked import SweepRequest
 from models import discovery
+from models.spec import recipe_in
 from models.task import Task
 
 ORDER = Sweep.id
@@ -41,19 +42,21 @@ def estimate(session: Session, workspace: str, asked: SweepRequest) -> schemas.E
 def _history(session: Session, backbone: str) -> list[tuple[float, float]]:
     """(multiply-adds, seconds) of the last runs with this backbone, of whatever data set."""
     rows = session.execute(
-        select(Run, Dataset)
+        select(Run, Dataset, Sweep)
         .join(Sweep, Sweep.id == Run.sweep_id)
         .join(Dataset, Dataset.id == Sweep.dataset_id)
         .where(Sweep.backbone == backbone, Run.state == "succeeded", Run.seconds > 0)
         .order_by(Run.id.desc())
         .limit(HISTORY_RUNS)
     ).all()
-    return [(_macs(backbone, dataset, run, run.epochs_done), run.seconds) for run, dataset in rows]
+    return [
+        (_macs(sweep, dataset, run, run.epochs_done), run.seconds) for run, dataset, sweep in rows
+    ]
 
 
-def _macs(backbone: str, dataset: Dataset, run: Run, epochs: int) -> float:
-    work = planning.work_of(dataset, run.depth, run.fraction, epochs)
-    return cost.run_macs(planning.costs(backbone, dataset), work)
+def _macs(sweep: Sweep, dataset: Dataset, run: Run, epochs: int) -> float:
+    work = planning.work_of(dataset, run.depth, run.fraction, recipe_in(sweep.recipe), epochs)
+    return cost.run_macs(planning.costs(sweep.backbone, dataset), work)
 
 
 def create(session: Session, caller: Caller, asked: SweepRequest) -> Sweep:
@@ -187,7 +190,7 @@ def _progress(
 def _eta_s(session: Session, sweep: Sweep, runs: Sequence[Run], dataset: Dataset) -> float | None:
     """Seconds left at the speed seen in this sweep; an upper bound under a policy that skips."""
     spent = [
-        (_macs(sweep.backbone, dataset, run, run.epochs_done), run.seconds)
+        (_macs(sweep, dataset, run, run.epochs_done), run.seconds)
         for run in runs
         if run.state == "succeeded" and run.seconds > 0
     ] or _running(session, sweep, runs, dataset)
@@ -195,8 +198,7 @@ def _eta_s(session: Session, sweep: Sweep, runs: Sequence[Run], dataset: Dataset
         return None
     planned = int(sweep.recipe["epochs"])
     left = sum(
-        _macs(sweep.backbone, dataset, run, planned)
-        * (1 - min(1.0, run.epochs_done / max(planned, 1)))
+        _macs(sweep, dataset, run, planned) * (1 - min(1.0, run.epochs_done / max(planned, 1)))
         for run in runs
         if run.state not in lifecycle.ENDED
     )
@@ -213,7 +215,7 @@ def _running(
         if run.state == "running" and run.epochs_done > 0:
             records = session.scalars(select(EpochRow.record).where(EpochRow.run_id == run.id))
             seconds = sum(float(record.get("seconds") or 0) for record in records)
-            found.append((_macs(sweep.backbone, dataset, run, run.epochs_done), seconds))
+            found.append((_macs(sweep, dataset, run, run.epochs_done), seconds))
     return found
 
 

@@ -75,17 +75,18 @@ def train_epoch(run: Run, epoch: int, tick: Tick, stop: Stop) -> float | None:
 
 
 def epoch_views(patches: PatchSet, spec: RunSpec, epoch: int) -> list[NDArray[np.int64]]:
-    """Flat indices of the views of one epoch, in batches: of each patch one variant, another in the
-    next epoch; of candidates, drawn evenly, all that show a thing.
+    """Flat indices of the views of one epoch, in batches: of each patch one variant (of a small set
+    several), others in the next epoch; of candidates, drawn evenly, all that show a thing.
     """
-    if not (spec.recipe.stratify and patches.of_candidates):
-        return [
-            rows * patches.variants + epoch % patches.variants
-            for rows in epoch_batches(patches, spec, epoch)
-        ]
     rng = generator(spec.seed, "order", epoch)
-    views = even_views(patches, rng)
-    return batched(rng.permutation(views), max(2, spec.recipe.batch_size))
+    if spec.recipe.stratify and patches.of_candidates:
+        views = rng.permutation(even_views(patches, rng))
+    else:
+        rows = epoch_rows(patches, spec, rng)
+        passes = spec.recipe.passes(len(rows))
+        turns = (epoch * passes + np.arange(passes)) % patches.variants
+        views = np.concatenate([rng.permutation(rows) * patches.variants + turn for turn in turns])
+    return batched(views, max(2, spec.recipe.batch_size))
 
 
 def even_views(patches: PatchSet, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -106,21 +107,20 @@ def even_views(patches: PatchSet, rng: np.random.Generator) -> NDArray[np.int64]
     return np.concatenate([shown, against[: max(2, len(shown))]])
 
 
-def epoch_batches(patches: PatchSet, spec: RunSpec, epoch: int) -> list[NDArray[np.int64]]:
-    """Indices of training patches, shuffled by (seed, epoch); a last batch of one is merged.
-
-    Norm layers cannot learn from one patch, and kernels treat a batch of one differently.
-    """
-    rng = generator(spec.seed, "order", epoch)
+def epoch_rows(patches: PatchSet, spec: RunSpec, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices of the training patches of one epoch: all, or drawn even by class."""
     rows = patches.picked
     if spec.recipe.stratify:
         rows = stratified(rows, patches.classes[rows], patches.labels.positive_index, rng)
     if len(rows) < 2:
         raise BadDataError(f"{len(rows)} training patch: at least 2 are needed")
-    return batched(rng.permutation(rows), max(2, spec.recipe.batch_size))
+    return rows
 
 
 def batched(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Batches of `size`; a last one of one is merged: norm layers cannot learn from one patch, and
+    kernels treat a batch of one differently.
+    """
     cuts = list(range(size, len(rows), size))
     if cuts and len(rows) - cuts[-1] == 1:
         cuts.pop()

@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from models.backbone import Backbone
 from models.pack import Manifest
-from models.spec import Numerics, Recipe, RunSpec
+from models.spec import Numerics, Recipe, RunSpec, recipe_in
 from models.task import Task
 from models.tuning import device
 from models.tuning.patches.sets import labels_of
@@ -49,7 +49,7 @@ def spec_in(weights: Path) -> RunSpec:
     with safe_open(str(weights), framework="numpy") as file:
         kept = json.loads(file.metadata()["spec"])
     numerics = device.best()
-    kept["recipe"] = Recipe(**kept["recipe"])
+    kept["recipe"] = recipe_in(kept["recipe"])
     kept["numerics"] = Numerics(numerics.device, "float32", numerics.threads)
     kept["classes"] = tuple(kept["classes"])
     return RunSpec(**kept)

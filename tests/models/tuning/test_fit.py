@@ -22,7 +22,7 @@ from models.tuning.errors import (
     OutOfMemoryError,
     WeightsError,
 )
-from models.tuning.fit import batched, epoch_batches, fit, stratified
+from models.tuning.fit import batched, epoch_views, fit, stratified
 from models.tuning.patches.sets import PatchSet
 from models.tuning.plan import Tuned, Witness, optimiser
 from models.tuning.prefix.features import Inputs
@@ -239,13 +239,25 @@ def test_there_is_never_a_batch_of_one() -> None:
 
 def test_an_epoch_shows_every_patch_once_in_an_order_of_its_own(spec, patches: PatchSet) -> None:
     first, again, second = (
-        np.concatenate(epoch_batches(patches, spec(), epoch)) for epoch in (0, 0, 1)
+        np.concatenate(epoch_views(patches, spec(), epoch)) // 3 for epoch in (0, 0, 1)
     )
     assert sorted(first) == list(range(40))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, second)
-    other = np.concatenate(epoch_batches(patches, spec(seed=1), 0))
+    other = np.concatenate(epoch_views(patches, spec(seed=1), 0)) // 3
     assert not np.array_equal(first, other)
+
+
+def test_an_epoch_of_a_small_set_shows_further_variants(spec, patches: PatchSet) -> None:
+    asked = spec(least_steps=9, batch_size=10, variants=3, epochs=4)  # 40 patches: 4 steps a pass
+    seen = [np.concatenate(epoch_views(patches, asked, epoch)) for epoch in range(2)]
+    assert [len(views) for views in seen] == [120, 120]
+    assert all(len(set(views.tolist())) == 120 for views in seen)  # no view twice
+    enough = spec(least_steps=4, batch_size=10, variants=3, epochs=4)
+    assert len(np.concatenate(epoch_views(patches, enough, 0))) == 40
+    two = spec(least_steps=8, batch_size=10, variants=3, epochs=4)
+    shown = [np.concatenate(epoch_views(patches, two, epoch)) for epoch in range(3)]
+    assert [sorted(set((views % 3).tolist())) for views in shown] == [[0, 1], [0, 2], [1, 2]]
 
 
 def test_stratifying_keeps_the_positives_and_draws_negatives_down() -> None:
@@ -317,7 +329,10 @@ def plainly(asked, patches, weights):
     network = backbones()["tiny"].build(2, None if asked.arm == "scratch" else str(weights))
     tuned = Tuned(network, rates(parse(asked.arm, 6), backbones()["tiny"].layers, asked.recipe))
     steps = optimiser(tuned, asked.recipe)
-    batches = [epoch_batches(patches, asked, epoch) for epoch in range(asked.recipe.epochs)]
+    batches = [
+        [views // patches.variants for views in epoch_views(patches, asked, epoch)]
+        for epoch in range(asked.recipe.epochs)
+    ]
     cycle = torch.optim.lr_scheduler.OneCycleLR(
         steps, [group["peak"] for group in steps.param_groups], total_steps=sum(map(len, batches))
     )
