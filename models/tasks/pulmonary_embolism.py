@@ -29,6 +29,10 @@ SHIFT = 0.2  # of the width, along the vessel, to either side
 SERVED = ((20.0, 0.0, 0.0), (20.0, 0.0, 90.0), (30.0, 0.0, 0.0), (40.0, 0.0, 90.0))
 ON_MM = 2.0  # a candidate so near to a voxel of an embolus lies on it: about a voxel's diagonal
 COLUMNS = len(froc_volumes.MARKS) + 1  # of a measure's marks
+# What is taught of a volume: every embolus; what is most plausibly one and is none, as marks are
+# won and lost among those; of the long rest some. A place right beside a clot is neither.
+BESIDE_MM = 6.0
+LIKELIEST, EVERY = 60, 8
 EVEN = 0.5  # without an operating point an embolus is there if that is more likely than not
 # The next scanner's noise and sharpness; the window has taken out how much contrast was given, and
 # its phase is drawn apart.
@@ -50,7 +54,8 @@ def read(files: CaseFiles) -> Case:
 
 
 def rois(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi]:
-    """Views of every candidate. Serving: those of SERVED. Training: one, drawn.
+    """Views of candidates. Serving: of all, those of SERVED. Training: of those that are taught one
+    each, drawn.
 
     mark = (number of the candidate, index of the embolus it lies on or froc's NO_LESION,
     centre z, y, x in voxels, diameter in mm, centre x, y, z in LPS mm, plausibility).
@@ -59,7 +64,9 @@ def rois(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi
     if volume is None:
         raise ValueError(f"case {case.case_id} is no volume")
     for number, candidate in enumerate(_candidates(case, volume)):
-        embolus = _embolus_at(case, volume, candidate)
+        embolus, away_mm = _nearest(case, volume, candidate)
+        if rng is not None and not _taught(number, embolus, away_mm):
+            continue
         truth = None if case.things is None else int(embolus >= 0)
         mark = (
             float(number), float(embolus), *candidate.centre_voxel, candidate.diameter_mm,
@@ -77,23 +84,32 @@ def _candidates(case: Case, volume: Volume) -> tuple[Candidate, ...]:
     return _found[volume]
 
 
-def _embolus_at(case: Case, volume: Volume, candidate: Candidate) -> int:
-    """The embolus with a voxel within ON_MM of the candidate's centre, the nearest of several."""
+def _taught(number: int, embolus: int, away_mm: float) -> bool:
+    """Whether training shows a candidate: the same ones in every draw."""
+    if embolus != froc.NO_LESION:
+        return True
+    return away_mm > BESIDE_MM and (number < LIKELIEST or number % EVERY == 0)
+
+
+def _nearest(case: Case, volume: Volume, candidate: Candidate) -> tuple[int, float]:
+    """The embolus with a voxel within ON_MM of the candidate's centre, the nearest of several, or
+    NO_LESION; and how far away the nearest voxel of any is, inf beyond BESIDE_MM.
+    """
     if case.things is None:
-        return froc.NO_LESION
+        return froc.NO_LESION, np.inf
     centre, spacing = np.asarray(candidate.centre_voxel), np.asarray(volume.spacing_mm)
-    reach = np.ceil(ON_MM / spacing).astype(int) + 1
+    reach = np.ceil(BESIDE_MM / spacing).astype(int) + 1
     low = np.clip(np.floor(centre).astype(int) - reach, 0, None)
     high = np.floor(centre).astype(int) + reach + 1
     box = case.things[tuple(slice(a, max(b, 0)) for a, b in zip(low, high, strict=True))]
     places = np.argwhere(box > 0)
     if not len(places):
-        return froc.NO_LESION
+        return froc.NO_LESION, np.inf
     away = np.linalg.norm((places + low - centre) * spacing, axis=1)
     nearest = int(np.argmin(away))
     if away[nearest] > ON_MM:
-        return froc.NO_LESION
-    return int(box[tuple(places[nearest])]) - 1
+        return froc.NO_LESION, float(away[nearest])
+    return int(box[tuple(places[nearest])]) - 1, float(away[nearest])
 
 
 def _views(

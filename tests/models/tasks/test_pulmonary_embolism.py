@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from models.case import NO_PIXELS, Case, Roi
 from models.findings import Labels, OperatingPoint
+from models.imaging.vessels import Candidate
 from models.metrics import froc
-from models.tasks.pulmonary_embolism import SERVED, TASK, WIDTHS_MM
+from models.tasks import pulmonary_embolism
+from models.tasks.pulmonary_embolism import BESIDE_MM, EVERY, LIKELIEST, SERVED, TASK, WIDTHS_MM
 from models.volume import Volume
 
 LABELS = Labels(("other", "embolus"), "embolus")
@@ -68,10 +70,31 @@ def test_serving_sees_each_candidate_in_every_width_and_turned(rois: list[Roi]) 
     assert all((roi.pixels[..., 1] == roi.pixels[..., 2]).all() for roi in rois)
 
 
-def test_training_draws_one_view_of_each_candidate(case: Case, rois: list[Roi]) -> None:
+def test_training_draws_one_view_of_each_candidate_that_is_taught(
+    case: Case, rois: list[Roi]
+) -> None:
     drawn = list(TASK.rois(case, 48, np.random.default_rng(0)))
-    assert [roi.mark for roi in drawn] == [rois[k].mark for k in range(0, len(rois), len(SERVED))]
-    assert [roi.truth for roi in drawn] == [rois[k].truth for k in range(0, len(rois), len(SERVED))]
+    again = list(TASK.rois(case, 48, np.random.default_rng(1)))
+    marks = [rois[k].mark for k in range(0, len(rois), len(SERVED))]
+    assert [roi.mark for roi in drawn] == [roi.mark for roi in again]
+    assert len({roi.mark for roi in drawn}) == len(drawn)
+    assert {roi.mark for roi in drawn} <= set(marks)
+    assert {mark for mark in marks if mark[1] == 0} <= {roi.mark for roi in drawn}
+    assert [roi.truth for roi in drawn] == [int(roi.mark[1] == 0) for roi in drawn]
+
+
+def test_beside_an_embolus_and_far_down_the_list_little_is_taught(case: Case) -> None:
+    taught, none = pulmonary_embolism._taught, froc.NO_LESION
+    assert taught(299, 0, 0.5)
+    assert not taught(0, none, BESIDE_MM - 0.1)
+    rest = [number for number in range(300) if taught(number, none, np.inf)]
+    assert rest[:LIKELIEST] == list(range(LIKELIEST))
+    assert len(rest) == LIKELIEST + (300 - LIKELIEST) // EVERY
+    volume = case.volume
+    assert volume is not None
+    at = np.argwhere(case.things == 1).mean(axis=0)
+    beyond = Candidate((at[0], at[1] + 40, at[2]), (1.0, 0.0, 0.0), 3.0, 60.0)
+    assert pulmonary_embolism._nearest(case, volume, beyond) == (none, np.inf)
 
 
 def test_a_candidate_is_measured_by_the_mean_over_its_views(case: Case, rois: list[Roi]) -> None:
