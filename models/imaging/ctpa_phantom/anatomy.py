@@ -208,7 +208,6 @@ def _vessels(patient: Chest, grid: Grid, hu: Field) -> None:
     _lay(hu, _painted(grid, tubes.lower_cava), 85.0)
     _lay(hu, _painted(grid, tubes.aorta.grown(1.3)), 60.0)
     _lay(hu, _painted(grid, tubes.aorta), 0.9 * venous)
-    _lay(hu, _painted(grid, patient.veins.tubes()), venous)
     swirl = patient.coarse.up(patient.fields["fine"], grid)
     _lay(hu, _painted(grid, tubes.cava), look.inflow * look.contrast_hu * (1 + 0.12 * swirl))
     _lay(hu, _painted(grid, tubes.cuffs), WALL_HU)
@@ -218,6 +217,8 @@ def _vessels(patient: Chest, grid: Grid, hu: Field) -> None:
     _lay(hu, lumen, AIRWAY_HU)
     if full.any():
         _lay(hu, _painted(grid, _some(tubes.airways, full)), found.mucus_hu)
+    # After the airways: mucus within a vein would be a clot that nobody labelled.
+    _lay(hu, _painted(grid, patient.veins.tubes()), venous)
 
 
 def _some(tubes: Tubes, wanted: NDArray[np.bool_]) -> Tubes:

@@ -44,7 +44,7 @@ class Style:
 
 USUAL = Style()
 OTHER = Style(
-    contrast_hu=(200.0, 500.0), venous=(0.15, 0.95), inflow=(1.1, 3.5), noise_hu=(18.0, 32.0),
+    contrast_hu=(200.0, 500.0), venous=(0.3, 0.95), inflow=(1.1, 3.5), noise_hu=(18.0, 32.0),
     blur_mm=(0.35, 0.95), edge=(0.0, 0.9), field_mm=(300.0, 335.0), slice_mm=(1.0, 1.6),
     size=(0.88, 1.02), tilt_deg=(2.0, 5.0), lung_hu=(-890.0, -740.0), exponent=(2.3, 2.7),
     endings=(150.0, 220.0), bend=(0.1, 0.2), clot_hu=(30.0, 90.0), swirls=(5.0, 14.0),

@@ -1,5 +1,6 @@
 """A phantom CTPA has the densities of a chest, and emboli where its labels say so."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.imaging import ctpa_phantom
-from models.imaging.ctpa_phantom import Thorax, shapes
+from models.imaging.ctpa_phantom import Thorax, anatomy, shapes
 from models.imaging.ctpa_phantom import emboli as clots
 from models.imaging.ctpa_phantom.grid import Coarse, Grid, stance
 from models.imaging.ctpa_phantom.style import OTHER, STYLES, USUAL, Looks, StyleName, looks
@@ -70,6 +71,21 @@ def test_tissues_have_the_densities_of_their_kind() -> None:
     assert ((voxels > -140) & (voxels < -60)).mean() > 0.02  # fat
     assert voxels.min() >= -1024
     assert voxels.max() <= 3071
+
+
+def test_nothing_dark_lies_within_a_vein_where_a_clot_would_have_to_be_labelled() -> None:
+    rng = np.random.default_rng(8)
+    look = replace(looks(rng, OTHER), plugs=40.0, swirls=0.0)
+    spacing = (2.0, 1.5, 1.5)
+    grid = Grid((110, 200, 200), spacing, (-150.0, -150.0, -130.0))
+    patient = anatomy.chest(rng, look, grid, 0)
+    voxels, _ = anatomy.rendered(rng, patient, grid)
+    wide = patient.veins.places[patient.veins.radii_mm > 4]
+    index = np.round((wide - grid.origin_mm)[:, ::-1] / spacing).astype(int)
+    seen = index[((index >= 0) & (index < grid.shape)).all(axis=1)]
+    assert len(seen) > 20
+    assert patient.decoys.plugged.any()
+    assert (voxels[tuple(seen.T)] > 0.9 * look.venous * look.contrast_hu).all()
 
 
 def test_emboli_are_darker_than_the_lumen_and_none_of_their_parts_lies_apart() -> None:
