@@ -70,6 +70,10 @@ FOR_MAPS: dict[str, dict[str, Any]] = {
     "modern": {"batch_size": 16, "learning_rate": 1e-3, "least_steps": 32}
 }
 
+# What it says otherwise where an epoch shows as much of either class: things are so few that it is
+# some dozens of steps, which at the usual rate teach next to nothing.
+BALANCED: dict[str, dict[str, Any]] = {"modern": {"learning_rate": 1e-3}}
+
 
 def recipe(
     preset: str = "modern", output: str = "classes", *, balanced: bool = False, **given: Any
@@ -79,7 +83,7 @@ def recipe(
     """
     adapted: dict[str, Any] = FOR_MAPS.get(preset, {}) if output == "map" else {}
     if balanced:
-        adapted = {**adapted, "stratify": True}
+        adapted = {**adapted, **BALANCED.get(preset, {}), "stratify": True}
     chosen = replace(PRESETS[preset], **{**adapted, **given})
     if "variants" not in given:
         chosen = replace(chosen, variants=min(chosen.epochs, chosen.variants))

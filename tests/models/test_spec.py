@@ -29,3 +29,10 @@ def test_a_recipe_of_an_earlier_release_is_read_as_it_was_meant() -> None:
     assert recipe_in(kept) == recipe(output="map", epochs=4)
     del kept["least_steps"]
     assert recipe_in(kept) == recipe(output="map", epochs=4, least_steps=0)
+
+
+def test_a_balanced_task_learns_faster_unless_told_how_fast() -> None:
+    assert recipe(balanced=True).stratify
+    assert recipe(balanced=True).learning_rate > recipe().learning_rate
+    assert recipe(balanced=True, learning_rate=2e-4).learning_rate == 2e-4
+    assert recipe("paper", balanced=True).learning_rate == recipe("paper").learning_rate
