@@ -22,7 +22,7 @@ from app.settings import settings
 from app.storage import AwayError, files
 from models.discovery import tasks
 from models.ingest import Limits, ingest
-from models.ledger import LedgerEntry, RejectedError, tally
+from models.ledger import LedgerEntry, RejectedError, rejected, tally
 from models.pack import Manifest
 from worker.alive import (
     UNHURRIED,
@@ -37,6 +37,8 @@ from worker.leftovers import folder_for
 from worker.tether import Tether, tie
 
 log = logging.getLogger(__name__)
+
+MISSING = "the upload is not in the file store, as after a backup was restored: send it again"
 
 
 def main() -> int:
@@ -85,7 +87,7 @@ def check(tether: Tether, attempt: int) -> None:
 def examine(dataset: Dataset, attempt: int, lease: Lease, out: Path) -> None:
     try:
         manifest, ledger = ingest(
-            files().local(dataset.upload, lease.tick), tasks()[dataset.task], out,
+            upload_of(dataset, lease), tasks()[dataset.task], out,
             positive=dataset.positive, limits=limits(), tick=lease.tick,
         )  # fmt: skip
     except RejectedError as error:
@@ -104,6 +106,13 @@ def examine(dataset: Dataset, attempt: int, lease: Lease, out: Path) -> None:
         refuse(dataset, attempt, [problem], [], failure=dict(failure))
         return
     accept(dataset, attempt, lease, out, manifest, ledger)
+
+
+def upload_of(dataset: Dataset, lease: Lease) -> Path:
+    try:
+        return files().local(dataset.upload, lease.tick)
+    except FileNotFoundError as error:
+        raise rejected("upload_missing", MISSING) from error
 
 
 def limits() -> Limits:

@@ -15,7 +15,10 @@ app.add_typer(keys.audit, name="audit")
 app.command()(registry.deploy)
 app.command()(registry.deployments)
 app.command()(predict.predict)
-for process in (processes.api, processes.worker, processes.migrate, processes.up, processes.demo):
+for process in (
+    processes.api, processes.worker, processes.migrate, processes.copy, processes.up,
+    processes.demo,
+):  # fmt: skip
     app.command(rich_help_panel="Processes")(process)
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The service's processes as commands; each replaces this one, so signals reach it directly."""
+"""The service's processes as commands, and what keeps them; a process of long life replaces this
+one, so signals reach it directly.
+"""
 
 import importlib
 import os
@@ -6,6 +8,9 @@ import sys
 from typing import Annotated
 
 import typer
+
+from app.cli import show
+from app.cli.client import CliError
 
 
 def _become(*arguments: str) -> None:
@@ -41,6 +46,19 @@ def worker(
 def migrate() -> None:
     """Brings the database to the newest revision."""
     importlib.import_module("app.cli.migrate").migrate()
+
+
+def copy(
+    source: Annotated[str, typer.Argument(help="file:///folder or s3://bucket/prefix")],
+    target: Annotated[str, typer.Argument(help="The same; what is there already is left alone")],
+) -> None:
+    """Copies a file store to another: a backup of a bucket, or its restoring."""
+    between = importlib.import_module("app.storage.copying").between
+    try:
+        count, total = between(source, target)
+    except (OSError, ValueError) as error:
+        raise CliError(f"{error}. A copy that is started again goes on where it stopped") from error
+    show.out.print(f"{count} objects copied, {total} bytes; all others were there.")
 
 
 def up() -> None:
