@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     unpacked_max_bytes: int = Field(100 * 2**30, gt=0, description="Largest archive, unpacked")
     members_max: int = Field(1_000_000, gt=0, description="Most files in an archive")
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image, width x height")
+    check_memory_bytes: int = Field(
+        8 * 2**30, ge=2**24, description="Memory that the check of an upload may take"
+    )
     video_max_s: float = Field(3 * 3600, gt=0, description="Longest video, seconds of film")
     video_frame_max_pixels: int = Field(
         4096 * 2304, gt=0, description="Largest frame of a video, width x height"

@@ -1,16 +1,19 @@
 """`python -m worker.check DATASET`: examines one upload and packs it, in a process of its own.
 
-Decoders of strange images crash and eat memory; here they take nobody with them.
+Decoders of strange images crash and eat memory; here they take nobody with them, and no more of it
+than they may.
 """
 
 import errno
 import logging
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
@@ -32,7 +35,7 @@ from worker.alive import (
     put_off,
     wait_for_room,
 )
-from worker.failures import failure_of, full_disk
+from worker.failures import failure_of, full_disk, out_of_memory
 from worker.leftovers import folder_for
 from worker.tether import Tether, tie
 
@@ -41,8 +44,15 @@ log = logging.getLogger(__name__)
 MISSING = "the upload is not in the file store, as after a backup was restored: send it again"
 
 
+EATEN = (
+    "the check needs more memory than it may take: divide the data set, make its largest files "
+    "smaller, or raise LAYERTUNE_CHECK_MEMORY_BYTES"
+)
+
+
 def main() -> int:
     tether = tie("check")
+    bound()
     with writing() as session:
         attempt = lifecycle.claim(session, Dataset, tether.row_id, tether.owner, settings().lease_s)
     if attempt is None:
@@ -62,6 +72,23 @@ def main() -> int:
         log.warning("%s: the disk is full; it waits", tether.row_id)
         give_back(lambda s: wait_for_room(s, Dataset, tether.row_id, attempt))
     return 0
+
+
+def bound() -> None:
+    """No more memory than now and what the setting gives. The soft limit alone: what decodes a
+    volume in a cell below this process has another of its own.
+    """
+    most = psutil.Process().memory_info().vms + settings().check_memory_bytes
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or most < hard:
+        with suppress(OSError, ValueError):  # not every system has this limit
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+def unbound() -> None:
+    """Room for the last words."""
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def give_back(act: Callable[[Session], None]) -> None:
@@ -98,6 +125,11 @@ def examine(dataset: Dataset, attempt: int, lease: Lease, out: Path) -> None:
     except Exception as error:
         if full_disk(error):
             raise OSError(errno.ENOSPC, "no space is left on the disk") from error
+        if out_of_memory(error):
+            unbound()
+            log.warning("%s: out of memory", dataset.id)
+            refuse(dataset, attempt, [{"file": None, "code": "out_of_memory", "detail": EATEN}], [])
+            return
         # The edge where an exception becomes a word (DESIGN: typed failures); the trace stays
         # in the log, its digest is what a user can report.
         log.exception("%s: the check failed", dataset.id)

@@ -5,6 +5,7 @@ import hashlib
 import traceback
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_MEMORY = ("Insufficient memory", "can't start new thread")
 
 
 def digest_of(error: BaseException) -> str:
@@ -22,6 +23,19 @@ def full_disk(error: BaseException | None) -> bool:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             return True
         if any(f"(os error {number})" in str(error) for number in DISK_FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether the want of memory is behind an error; OpenCV and thread pools tell it in words."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            return True
+        if any(words in str(error) for words in NO_MEMORY):
             return True
         error = error.__cause__ or error.__context__
     return False

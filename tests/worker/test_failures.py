@@ -3,7 +3,7 @@
 import errno
 
 from worker.children import how_it_ended
-from worker.failures import failure_of, full_disk
+from worker.failures import failure_of, full_disk, out_of_memory
 
 
 def broken(message: str) -> Exception:
@@ -43,3 +43,12 @@ def test_a_full_disk_is_known_whoever_tells_it() -> None:
     assert full_disk(wrapped)
     assert not full_disk(OSError(errno.EACCES, "Permission denied"))
     assert not full_disk(None)
+
+
+def test_the_want_of_memory_is_known_whoever_tells_it() -> None:
+    wrapped = RuntimeError("cannot read")
+    wrapped.__cause__ = MemoryError()
+    assert out_of_memory(wrapped)
+    assert out_of_memory(OSError(errno.ENOMEM, "Cannot allocate memory"))
+    assert out_of_memory(RuntimeError("OpenCV: (-4:Insufficient memory) Failed to allocate"))
+    assert not out_of_memory(ValueError("a number"))
