@@ -1,5 +1,6 @@
 """A subject erased from a data set: from its pack, ledger, previews, outputs of runs and caches."""
 
+import errno
 import hashlib
 import logging
 import secrets
@@ -20,7 +21,7 @@ from app.datasets.service import get
 from app.db import lifecycle
 from app.db.session import forget_deleted, reading, writing
 from app.db.tables import Dataset, Json, LedgerRow, Model, Run, Sweep, now
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, DiskFull, NotFound
 from app.pseudonyms import pseudonym
 from app.settings import settings
 from app.storage import Files
@@ -29,6 +30,8 @@ from models.pack import Manifest
 
 OUTPUTS = ("measures", "test_measures")  # columns of a run that name such a file
 JUST_NOW = timedelta(minutes=10)  # what this request has noted, and its neighbours
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+FULL = "a pack is written anew beside the old one, and there is no room for it: nothing was erased"
 LAST = "no other subject is in this data set: delete the data set itself"
 
 log = logging.getLogger(__name__)
@@ -114,15 +117,24 @@ def _prepared(found: Found, subject: str, files: Files) -> Prepared:
                 files.put_bytes(outputs[run.id, column], content)
     if found.dataset.pack is None:
         return Prepared(None, None, outputs)
+    try:
+        manifest, name = _pack_anew(found.dataset.pack, found, subject, files)
+    except LastSubjectError as error:
+        raise Conflict("last_subject", LAST) from error
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFull(FULL) from error
+        raise
+    return Prepared(manifest, name, outputs)
+
+
+def _pack_anew(pack: str, found: Found, subject: str, files: Files) -> tuple[Manifest, str]:
+    """Streams the pack to another one, a member at a time; about ten seconds for each GiB."""
     with _room() as path:
-        try:
-            before = files.local(found.dataset.pack)
-            manifest = without_subject(before, subject, found.files, path)
-        except LastSubjectError as error:
-            raise Conflict("last_subject", LAST) from error
+        manifest = without_subject(files.local(pack), subject, found.files, path)
         name = f"packs/{manifest.digest}.zip"
         files.put_file(name, path)
-    return Prepared(manifest, name, outputs)
+    return manifest, name
 
 
 @contextmanager

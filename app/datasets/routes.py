@@ -28,6 +28,7 @@ from app.multipart import Form, Wanted, check_head, receive
 from app.pages import page
 from app.replies import matches, respond
 from app.settings import settings
+from app.storage import forget
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -86,10 +87,10 @@ async def create_dataset(
     try:
         response, kept = await run_in_threadpool(_store, request, caller, key, form, upload)
     except BaseException:
-        await run_in_threadpool(service.forget_upload, files, upload)
+        await run_in_threadpool(forget, files, upload)
         raise
     if not kept:
-        await run_in_threadpool(service.forget_upload, files, upload)
+        await run_in_threadpool(forget, files, upload)
     return response
 
 
@@ -229,6 +230,7 @@ def delete_dataset(
             (409, "in_use"): "a sweep uses data set ds_01k9, or it has just changed",
             (409, "last_subject"): "no other subject is in it: delete the data set",
             (409, "not_ready"): "data set ds_01k9 is being checked",
+            (507, "disk_full"): "there is no room to write the pack anew: nothing was erased",
         }
     ),
 )
@@ -236,7 +238,9 @@ def erase_subject(
     request: Request, caller: Researcher, files: FilesDep, dataset_id: Id, subject: Subject
 ) -> Response:
     """Erases a subject from the pack, the ledger, previews, outputs of runs and caches, and names
-    the models that were made with it. Caches on other machines follow within the hour.
+    the models that were made with it. Caches on other machines follow within the hour. The answer
+    comes when the pack has been written anew, some ten seconds for each GiB; who was cut off
+    meanwhile asks again, and `404` says that it is done.
     """
     found = erasure.erase_subject(
         caller.workspace, dataset_id, subject, files,

@@ -1,5 +1,6 @@
 """A subject is erased from all that the service keeps, and what was made with it is named."""
 
+import errno
 import os
 import threading
 import time
@@ -197,3 +198,20 @@ def test_a_kill_between_the_commit_and_the_deletion_leaves_the_names_noted(
     erasure.clean(files())  # a worker comes by
     assert not files().exists(f"packs/{before}.zip")
     assert np.sum([name.startswith("packs/") for name in files().names()]) == 1
+
+
+def test_without_room_for_the_new_pack_nothing_is_erased(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = uploaded(tmp_path, files())
+    before = list(files().names())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(files()), "put_file", full)
+        reply = erase(client, made)
+    assert (reply.status_code, reply.json()["code"]) == (507, "disk_full")
+    assert list(files().names()) == before
+    assert erase(client, made).status_code == 200
