@@ -184,6 +184,11 @@ async def _blocks(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield b"".join(held)
 
 
+async def joined(stream: AsyncIterator[bytes]) -> bytes:
+    """A small body, whole. Raises BadRequest if the client leaves before its end."""
+    return b"".join([block async for block in _blocks(stream)])
+
+
 def check_head(headers: Mapping[str, str], wanted: Wanted) -> None:
     """Refuses by the headers alone what cannot be the wanted form."""
     kind = headers.get("content-type", "")

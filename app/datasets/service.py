@@ -1,6 +1,5 @@
 """Data sets: received, listed, shown, erased. Their check is the worker's."""
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,9 +11,10 @@ from app import discarded, ids, queue
 from app.auth import Caller
 from app.datasets import schemas
 from app.db import lifecycle
+from app.db.clock import clock
 from app.db.session import writing
-from app.db.tables import Dataset, LedgerRow, now
-from app.errors import Conflict, NotFound, Problem, Unprocessable
+from app.db.tables import Dataset, LedgerRow
+from app.errors import Conflict, NotFound, Unprocessable
 from app.multipart import Form
 from app.storage import Files
 from models import discovery, pictures
@@ -26,8 +26,6 @@ from models.pack import Pack
 ORDER = Dataset.id
 LEDGER_ORDER = LedgerRow.position
 BURNED_IN = "burned_in_text"  # of a warning: models.imaging.volumes.deidentified
-
-log = logging.getLogger(__name__)
 
 
 OPTIONAL = ("sha256", "positive")
@@ -84,7 +82,7 @@ def accept(form: Form) -> None:
 
 def create(session: Session, caller: Caller, form: Form, upload: str) -> Dataset:
     """Stores the data set of a received archive; its check is rung for after the commit."""
-    at = now()
+    at = clock(session)
     row = Dataset(
         id=ids.new("ds"),
         workspace=caller.workspace,
@@ -201,11 +199,3 @@ def delete(workspace: str, dataset_id: str, note: Callable[[Session], None]) -> 
             raise Conflict("in_use", f"a sweep still uses data set {row.id}: cancel it first")
         discarded.note(session, names, row.upload_sha256)
         note(session)
-
-
-def forget_upload(files: Files, name: str) -> None:
-    """Erases an upload that no row points to; a store that is away is only logged."""
-    try:
-        files.delete(name)
-    except (OSError, Problem):
-        log.warning("an unused upload could not be erased: %s", name)

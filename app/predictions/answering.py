@@ -3,7 +3,9 @@
 import hashlib
 import json
 import math
+import threading
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +34,10 @@ from models.pictures import finding_picture
 from models.task import Task
 
 INTENDED_USE = "research use only"
+NO_NUMBER = (
+    "the model's answer to this image holds values that are no numbers: deploy another model, or "
+    "send it to whoever made this one"
+)
 HIGHEST = "highest_score"  # the rule where no threshold applies
 # Of an option that had no part in an answer; roi_px counts as `roi` since the first release.
 WHY = {
@@ -47,6 +53,9 @@ DOUBTS = {
     "regions_disagree": "its regions of tissue tell different sizes of a pixel, so none is used",
     "odd_spacing": "the size of a pixel that it tells is no scanner's, so it is not used",
 }
+
+LARGE_PIXELS = 12_000_000  # of a clinic's own pictures hardly any has more
+LARGE = threading.Lock()
 
 # One image at a time per thread, and the threads are sized to the cores: OpenCV's own would
 # only take turns with the network's.
@@ -73,7 +82,11 @@ class Answered:
     answer: Answer
 
     def body(self) -> bytes:
-        return encode(self.envelope)
+        """The reply as JSON. Raises Unprocessable where the model's answer is no number."""
+        try:
+            return encode(self.envelope)
+        except ValueError as error:
+            raise Unprocessable("no_answer", NO_NUMBER) from error
 
     def picture(self, asked: Asked) -> bytes:
         """The finding drawn into its image, PNG."""
@@ -112,7 +125,15 @@ def opened(data: bytes, task: Task) -> Seen:
 
 
 def answer(asked: Asked, data: bytes) -> Answered:
-    """The whole work on one image. Raises a Problem for what the caller got wrong."""
+    """The whole work on one image. Raises a Problem for what the caller got wrong.
+
+    Images of many pixels take turns: a file of some kilobytes may hold a hundred million of them.
+    """
+    with LARGE if frames.pixels_told(data) > LARGE_PIXELS else nullcontext():
+        return _answer(asked, data)
+
+
+def _answer(asked: Asked, data: bytes) -> Answered:
     options, serving = asked.options, asked.serving
     point = serving.point_for(options.operating_point)
     seen = opened(data, asked.task)

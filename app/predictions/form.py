@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.disk import check_floor
 from app.errors import BadRequest, TooLarge, Unprocessable
-from app.multipart import Form, Wanted, check_head, receive
+from app.multipart import Form, Wanted, check_head, joined, receive
 from app.storage import Sink
 
 MEMORY_MAX_BYTES = 32 << 20  # a form up to this size never touches storage
@@ -57,8 +57,7 @@ async def take(
     if not length.isdigit() or int(length) > MEMORY_MAX_BYTES:
         form = await receive(stream, headers, wanted, writer())
         return Taken(form.fields, None, form.digest)
-    body = b"".join([chunk async for chunk in stream])
-    return whole(body, headers["content-type"], max_bytes)
+    return whole(await joined(stream), headers["content-type"], max_bytes)
 
 
 def whole(body: bytes, content_type: str, max_bytes: int) -> Taken:

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from app.db.session import writing
 from app.db.tables import Audit, Json, Prediction
@@ -18,6 +18,7 @@ BATCH = 200
 GATHER_S = 0.2  # a batch is open for so long: what a killed process may lose
 WAITS_S = (0.1, 0.5, 2.0)  # between tries while the database is away
 CLOSING_TRIES = 3
+WRONG = (IntegrityError, DataError, ProgrammingError)  # what no waiting mends
 
 log = structlog.get_logger()
 
@@ -38,7 +39,8 @@ def write(entries: Sequence[Entry]) -> None:
 
 
 class Journal:
-    """A bounded buffer between replies and the database; nothing in it is dropped.
+    """A bounded buffer between replies and the database; nothing in it is dropped but what the
+    database refuses for itself, and that is said.
 
     While the database is away a batch is tried again and the buffer fills; `put` then answers
     False and the caller waits with `put_waiting`, so that a reply never runs ahead of its record
@@ -108,10 +110,14 @@ class Journal:
     def _write(self, batch: Sequence[Entry], closing: bool) -> None:
         try:
             self._write_persistently(batch, closing)
-        except IntegrityError:
-            # A commit whose answer was lost: some rows stand already. One by one, those are seen.
+        except WRONG as error:
+            # One by one: a row that stands already is of a commit whose answer was lost; one that
+            # the database will never take must not keep the others waiting.
             for entry in batch if len(batch) > 1 else ():
                 self._write([entry], closing)
+            if len(batch) == 1 and not isinstance(error, IntegrityError):
+                ids = [batch[0].prediction["id"]]
+                log.error("journal_refused", ids=ids, error=type(error).__name__)
         for entry in batch:
             self._unwritten.pop(entry.prediction["id"], None)
 
@@ -120,7 +126,7 @@ class Journal:
         while True:
             try:
                 return self._store(batch)
-            except IntegrityError:
+            except WRONG:
                 raise
             except SQLAlchemyError as error:
                 tries += 1

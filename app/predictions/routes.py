@@ -60,7 +60,8 @@ async def _predict(task: Task, request: Request, caller: Caller) -> Response:
         kind = await _kind(task, prediction_id, taken)
         if preferred or kind != "image":
             reply = await _in_thread(service.enqueue, call, taken, kind)
-            keep()
+            if not reply.again:
+                keep()
             return _accepted(reply, preferred=preferred)
         if call.key is not None:
             return _repeatable(await _in_thread(service.answer_once, call, taken))
@@ -81,7 +82,8 @@ async def _kind(task: Task, prediction_id: str, taken: Taken) -> Kind:
 
 def _answer(asked: Asked, taken: Taken, picture: bool) -> tuple[Answered, bytes]:
     answered = service.answered(asked, taken)
-    return answered, answered.picture(asked) if picture else answered.body()
+    body = answered.body()  # of a picture too: what can not be said can not be kept
+    return answered, answered.picture(asked) if picture else body
 
 
 def _sent(prediction_id: str, body: bytes, picture: bool) -> Response:

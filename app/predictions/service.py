@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from app import idempotency, ids, queue
 from app.db import lifecycle
+from app.db.clock import clock
 from app.db.session import reading, writing
-from app.db.tables import Audit, Json, Model, Prediction, now
-from app.errors import NotFound, Problem
+from app.db.tables import Audit, Json, Model, Prediction
+from app.errors import NotFound, Problem, TooLarge
 from app.predictions import records, videos, volumes
 from app.predictions.answering import Answered, Asked, answer, failure_of, model_of
 from app.predictions.claims import Claim
@@ -21,19 +22,25 @@ from app.predictions.options import Options
 from app.predictions.progress import Progress
 from app.predictions.records import ACCEPTED, ANSWERED, Call, object_name
 from app.predictions.serving import Serving, resolved, serving
-from app.storage import Sink, files
+from app.settings import settings
+from app.storage import Sink, files, forget
 from models import discovery
 from models.findings import OperatingPoint
 from models.task import Task
 
+IMAGE_BYTES_PER_PIXEL = 4  # of a file: no format needs more for what is read of it
+
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent: the status, the envelope, and where to look if work follows."""
+    """What is sent: the status, the envelope, and where to look if work follows; `again` if it is
+    what was said before under the same key.
+    """
 
     status: int
     body: Json
     location: str | None = None
+    again: bool = False
 
 
 def new_id() -> str:
@@ -58,7 +65,7 @@ def discarding(prediction_id: str | None) -> Iterator[Callable[[], None]]:
         yield keep
     finally:
         if not kept and prediction_id is not None:
-            files().delete(object_name(prediction_id))
+            forget(files(), object_name(prediction_id))
 
 
 def resolve(workspace: str, task: str, options: Options) -> Serving:
@@ -82,8 +89,18 @@ def _head(prediction_id: str, taken: Taken) -> bytes:
 
 def answered(asked: Asked, taken: Taken) -> Answered:
     """One image answered, wherever its bytes lie. Raises a Problem."""
-    data = taken.data if taken.data is not None else files().get_bytes(object_name(asked.id))
-    return answer(asked, data)
+    if taken.data is not None:
+        return answer(asked, taken.data)
+    check_image(_head(asked.id, taken), asked.task)
+    return answer(asked, _stored(object_name(asked.id)))
+
+
+def _stored(name: str) -> bytes:
+    """A stored image, into memory: only if it can be one by its size. Raises TooLarge."""
+    size, most = files().size(name), IMAGE_BYTES_PER_PIXEL * settings().image_max_pixels
+    if size > most:
+        raise TooLarge(f"an image of {size:,} bytes is larger than the limit of {most:,}")
+    return files().get_bytes(name)
 
 
 def answer_once(call: Call, taken: Taken) -> Reply:
@@ -91,7 +108,9 @@ def answer_once(call: Call, taken: Taken) -> Reply:
     asking = _asking(call, taken)
     if (earlier := _replayed(asking)) is not None:
         return earlier
-    entry = records.entry(call, answered(call.asked, taken))
+    found = answered(call.asked, taken)
+    found.body()
+    entry = records.entry(call, found)
     reply: Json = entry.prediction["reply"]
     with writing() as session:
         session.add(Prediction(**entry.prediction))
@@ -114,13 +133,13 @@ def enqueue(call: Call, taken: Taken, kind: Kind = "image") -> Reply:
     if taken.data is not None:
         files().put_bytes(object_name(asked.id), taken.data)
     values = {
-        "state": "queued", "upload": object_name(asked.id), "rung_at": now(),
-        "long": kind != "image",
+        "state": "queued", "upload": object_name(asked.id), "long": kind != "image",
     }  # fmt: skip
     prediction = Prediction(**records.row(call, values))
     reply = records.unanswered(prediction, model_of(asked.serving))
     location = f"/v1/predictions/{asked.id}"
     with writing() as session:
+        prediction.rung_at = clock(session)
         session.add(prediction)
         session.add(Audit(**records.audit(call, ACCEPTED)))
         idempotency.remember(session, asking, ACCEPTED, reply, location)
@@ -139,7 +158,9 @@ def _replayed(asking: idempotency.Asked) -> Reply | None:
         return None
     with reading() as session:
         earlier = idempotency.replay(session, asking)
-    return None if earlier is None else Reply(earlier.status, earlier.body, earlier.location)
+    if earlier is None:
+        return None
+    return Reply(earlier.status, earlier.body, earlier.location, again=True)
 
 
 # ---- the worker's side ----------------------------------------------------------------------
@@ -173,7 +194,9 @@ def run_queued(prediction_id: str, attempt: int, tick: Callable[[], None]) -> No
 def _worked(asked: Asked, long: bool, upload: str, attempt: int, tick: Callable[[], None]) -> Json:
     """The columns that hold what was found."""
     if not long:
-        return {"reply": answer(asked, files().get_bytes(upload)).envelope}
+        found = answer(asked, _stored(upload))
+        found.body()
+        return {"reply": found.envelope}
     claim = Claim(asked, attempt, tick, Progress(asked.id, attempt))
     if asked.task.volumes:
         return volumes.answer(claim, upload)

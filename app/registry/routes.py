@@ -26,12 +26,12 @@ from app.deps import (
 from app.disk import check_floor
 from app.errors import Unprocessable
 from app.idempotency import Asked
-from app.multipart import Form, Wanted, receive
+from app.multipart import Form, Wanted, joined, receive
 from app.pages import page
 from app.ranged import Range
 from app.registry import agreement, imports, schemas, service
 from app.replies import respond, tagged
-from app.storage import Files
+from app.storage import Files, forget
 
 router = APIRouter()
 
@@ -172,7 +172,7 @@ async def create_model(
 ) -> Response:
     """Registers another run than the recommended one (202), or imports a bundle (201)."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/"):
-        body = await request.body()
+        body = await joined(request.stream())
         return await run_in_threadpool(_register, request, caller, key, body)
     wanted = Wanted(
         file="bundle", fields=(), max_bytes=imports.BUNDLE_MAX_BYTES, check_disk=check_floor
@@ -182,7 +182,7 @@ async def create_model(
     try:
         return await run_in_threadpool(_import, request, caller, key, form, upload, files)
     finally:
-        await run_in_threadpool(files.delete, upload)
+        await run_in_threadpool(forget, files, upload)
 
 
 def _register(request: Request, caller: Caller, key: str | None, body: bytes) -> Response:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from app import ids, queue
 from app.auth import Caller
 from app.db import lifecycle
-from app.db.tables import Dataset, Deployment, Json, Model, Registration, Run, Sweep, now
+from app.db.clock import clock
+from app.db.tables import Dataset, Deployment, Json, Model, Registration, Run, Sweep
 from app.errors import Conflict, NotFound, Unprocessable
 from app.registry import schemas
 from models import discovery
@@ -137,7 +138,7 @@ def _run(session: Session, workspace: str, run_id: str) -> tuple[Run, Sweep]:
 
 
 def _wish(session: Session, caller: Caller, run: Run) -> Registration:
-    at = now()
+    at = clock(session)
     wish = Registration(
         id=ids.new("mdl"),
         workspace=caller.workspace,
@@ -183,7 +184,7 @@ def deploy(
         model_id=model.id,
         operating_point=kept,
         created_by=caller.key_id,
-        created_at=now(),
+        created_at=clock(session),
     )
     session.add(row)
     session.flush()

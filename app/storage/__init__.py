@@ -1,5 +1,6 @@
 """Files by name, in a folder or an S3 bucket, behind one small interface."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cache
@@ -11,7 +12,9 @@ from app.settings import settings
 from app.storage.folder import Folder, Sink, Tick, quiet
 from app.storage.s3 import AwayError, Bucket
 
-__all__ = ["AwayError", "Files", "Sink", "files", "store"]
+__all__ = ["AwayError", "Files", "Sink", "files", "forget", "store"]
+
+log = logging.getLogger(__name__)
 
 
 class Files(Protocol):
@@ -69,3 +72,13 @@ def files() -> Files:
     """The store of the settings, made once per process."""
     given = settings()
     return store(given.storage, given.scratch, given.s3_endpoint_url)
+
+
+def forget(kept: Files, name: str) -> None:
+    """Erases what no row points to. A store that is away is only logged: what was asked is done,
+    and the broom comes by later.
+    """
+    try:
+        kept.delete(name)
+    except OSError:
+        log.warning("an unused file could not be erased: %s", name)

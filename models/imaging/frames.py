@@ -8,6 +8,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
 SIDE_MIN = 8  # pixels
+STRIP = 256  # rows that are stretched at once
 _PLAIN = ("L", "RGB")
 BROKEN = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError,
@@ -95,6 +97,15 @@ def decode(data: bytes, max_pixels: int = 100_000_000) -> tuple[Pixels, tuple[st
     return upright(pixels, header), _notes(header)
 
 
+def pixels_told(data: bytes) -> int:
+    """How many pixels a file says that it has; 0 for what is no image."""
+    try:
+        with opened(data) as image:
+            return image.width * image.height
+    except UnreadableError:
+        return 0
+
+
 def opened(data: bytes) -> Image.Image:
     if not data:
         raise UnreadableError("empty_file", "the file has no content")
@@ -115,7 +126,7 @@ def _header(image: Image.Image, data: bytes, max_pixels: int) -> Header:
             "too_large", f"{width} x {height} pixels; at most {max_pixels:,} pixels are read"
         )
     try:
-        return Header(
+        header = Header(
             format="JPEG" if image.format == "MPO" else str(image.format),
             mode=image.mode,
             width=width,
@@ -127,6 +138,20 @@ def _header(image: Image.Image, data: bytes, max_pixels: int) -> Header:
         )
     except BROKEN as error:
         raise UnreadableError("damaged_image", "the image's header is damaged") from error
+    _check_weight(header, max_pixels)
+    return header
+
+
+def _check_weight(header: Header, max_pixels: int) -> None:
+    """An image of deep channels weighs no more in memory than one of plain colour may."""
+    channels = 1 if header.mode.startswith(("I", "F", "1", "L")) else 4
+    weight, most = header.width * header.height * channels * header.bits // 8, 3 * max_pixels
+    if header.bits > 8 and weight > most:
+        raise UnreadableError(
+            "too_large",
+            f"{header.width} x {header.height} pixels of {header.bits} bits are {weight:,} bytes; "
+            f"at most {most:,} are read",
+        )
 
 
 def _bits(image: Image.Image, data: bytes) -> int:
@@ -183,36 +208,54 @@ def _shallow(image: Image.Image, header: Header) -> Pixels:
     """Eight bits or fewer: whatever Pillow can turn into RGB, what is transparent over black."""
     if header.alpha:
         rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
+        image = Image.new("RGB", rgba.size)
+        image.paste(rgba, mask=rgba.getchannel("A"))
     return np.asarray(image.convert("RGB"))
 
 
 def _deep(image: Image.Image, data: bytes, header: Header) -> Pixels:
     """More than eight bits: the image's own range is stretched, for 12-bit data sit in 16."""
     if header.mode.startswith(("I", "F")):
-        values = np.asarray(image).astype(np.float32)
+        grey = stretched(np.asarray(image))
     else:  # OpenCV, as Pillow drops the low byte of colour
         found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if found is None:
             raise ValueError("no pixels")
-        values = found.astype(np.float32)
-        if values.ndim == 3 and values.shape[2] == 4:
-            values = values[..., :3] * values[..., 3:]  # over black; the scale is stretched anyway
-        values = values[..., ::-1] if values.ndim == 3 else values
-    grey = stretched(values)
-    return grey if grey.ndim == 3 else np.repeat(grey[..., None], 3, axis=2)
+        grey = stretched(found)
+    if grey.ndim == 3:
+        return np.ascontiguousarray(grey[..., ::-1])
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
-def stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The finite range of the values laid over 0..255; a constant image is black."""
-    finite = np.isfinite(values)
-    if not finite.any():
+def stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """The finite range of the values [y, x] or [y, x, 3] laid over 0..255; a constant image is
+    black, and a fourth channel is alpha, over black.
+
+    By strips, so that little memory is held beside the values themselves.
+    """
+    strips = [slice(top, top + STRIP) for top in range(0, len(values), STRIP)]
+    ranges = [_range(_over_black(values[strip])) for strip in strips]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    if low > high:
         raise ValueError("no finite value")
-    low, high = float(values[finite].min()), float(values[finite].max())
-    if high == low:
-        return np.zeros(values.shape, np.uint8)
-    clean = np.where(finite, values, low)
-    return np.rint((clean - low) * (255.0 / (high - low))).astype(np.uint8)
+    out = np.zeros(values.shape if values.ndim == 2 else (*values.shape[:2], 3), np.uint8)
+    for strip in strips if high > low else ():
+        part = _over_black(values[strip])
+        part[~np.isfinite(part)] = low
+        out[strip] = np.rint((part - low) * (255.0 / (high - low)))
+    return out
+
+
+def _over_black(values: NDArray[Any]) -> NDArray[np.float32]:
+    """A copy as float32; what is transparent dark. The scale is stretched anyway."""
+    found = values.astype(np.float32)
+    return found[..., :3] * found[..., 3:] if found.shape[2:] == (4,) else found
+
+
+def _range(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Of the finite ones; (inf, -inf) where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
 
 
 def upright(pixels: NDArray[np.uint8], header: Header) -> NDArray[np.uint8]:

@@ -41,6 +41,7 @@ NO_PICKLES = "pickles and the like can run code and are never read; export safet
 FRACTIONS = ("threshold", "sensitivity", "specificity", "low", "high")
 RATES = ("fp_per_image", "fp_per_volume")
 NUMBER_MAX = 1e6  # beyond it no rate and no coefficient means anything
+DEEPEST = 32  # levels of a card: ours have five
 DOMAINS = {"", "ai.onnx"}
 BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
@@ -146,9 +147,19 @@ def _card(path: Path, tasks: Mapping[str, Task]) -> dict[str, Any]:
         raise BundleError("bad_card", f"card.json is not JSON: {error}") from error
     if not isinstance(card, dict):
         raise BundleError("bad_card", "card.json is not an object")
+    if _deeper(card, DEEPEST):
+        raise BundleError("bad_card", f"card.json is nested deeper than {DEEPEST} levels")
     for why in _faults(card, tasks):
         raise BundleError("bad_card", f"card.json: {why}")
     return {name: value for name, value in card.items() if name not in OWN_FIELDS}
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects lie in each other deeper than so many levels."""
+    held = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(held, list):
+        return False
+    return levels == 0 or any(_deeper(each, levels - 1) for each in held)
 
 
 def _no_constant(name: str) -> float:

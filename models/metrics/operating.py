@@ -27,7 +27,8 @@ def operating_points(
 ) -> list[OperatingPoint]:
     """The named points of a two-class task with a positive class; [] for any other.
 
-    fpr=x          the most sensitive threshold whose false positive rate is at most x
+    fpr=x          the most sensitive threshold whose false positive rate is at most x; of several
+                   that find as much, the highest: specificity is not given away for nothing
     sensitivity=x  the most specific threshold whose sensitivity is at least x
     youden         the threshold with the largest sensitivity + specificity - 1
     A point that the cases cannot resolve (x = 0.1 needs ten negatives) has threshold None and a
@@ -149,8 +150,8 @@ def _threshold(name: str, is_positive: NDArray[np.bool_], score: Floats) -> floa
     if points is None:
         return None
     alarms, hits, lowest = points.T
-    if kind == "fpr":
-        row = int(np.flatnonzero(alarms <= rate + ROUNDING)[-1])
+    if kind == "fpr":  # of the rows that find as much, the one with the fewest alarms
+        row = int(np.argmax(np.where(alarms <= rate + ROUNDING, hits, -1.0)))
     elif kind == "sensitivity":
         row = int(np.flatnonzero(hits >= rate - ROUNDING)[0])
     else:

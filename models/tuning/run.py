@@ -20,7 +20,7 @@ from models.tuning import checkpoint as checkpoints
 from models.tuning.checkpoint import Progress
 from models.tuning.depthwise import quickened
 from models.tuning.device import precision, settle
-from models.tuning.errors import WeightsError
+from models.tuning.errors import DivergedError, WeightsError
 from models.tuning.losses import loss_of, scores_of
 from models.tuning.network import begun
 from models.tuning.patches.sets import PatchSet, Row
@@ -103,6 +103,11 @@ class Run:
         keep an early epoch for one lucky find.
         """
         found, loss = self.measures(tick)
+        if not np.isfinite(loss):
+            epoch = len(self.progress.epochs) + 1
+            raise DivergedError(
+                f"validation loss {loss} after epoch {epoch}: try a lower learning rate"
+            )
         values = self.task.score(found, self.patches.labels).values
         headline = values.get(self.task.headline)
         rest = {name: value for name, value in values.items() if name != self.task.headline}

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
 
 from app.errors import Problem
 from app.predictions import form
@@ -75,6 +76,24 @@ def test_both_roads_give_a_form_one_digest() -> None:
     assert stored.data is None
     assert stored.digest() == taken.digest()
     assert whole(body(FILE), KIND, 1000).digest() != taken.digest()
+
+
+def test_a_client_that_leaves_is_no_bug_on_either_road() -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"--b-1\r\n"
+        raise ClientDisconnect
+
+    for headers in ({"content-length": "500"}, {}):
+        with pytest.raises(Problem) as caught:
+            asyncio.run(
+                take(
+                    broken(),
+                    {"content-type": KIND, **headers},
+                    1000,
+                    lambda: nullcontext(BytesIO()),
+                )
+            )
+        assert (caught.value.status, caught.value.code) == (400, "client_left")
 
 
 def test_a_preamble_is_skipped() -> None:

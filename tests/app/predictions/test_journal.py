@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from app.predictions import journal as module
 from app.predictions.journal import Entry, Journal
@@ -74,6 +74,23 @@ def test_rows_that_stand_already_do_not_hold_up_the_others() -> None:
         journal.put(entry(name))
     journal.close()
     assert stored == ["prd_0", "prd_2"]
+
+
+def test_a_row_that_the_database_never_takes_does_not_hold_up_the_others() -> None:
+    stored: list[str] = []
+
+    def store(rows: Sequence[Entry]) -> None:
+        names = [row.prediction["id"] for row in rows]
+        if "prd_odd" in names:
+            raise DataError("insert", {}, Exception("no JSON number"))
+        stored.extend(names)
+
+    journal = Journal(store)
+    for name in ("prd_1", "prd_odd", "prd_2"):
+        journal.put(entry(name))
+    wait_until(lambda: stored == ["prd_1", "prd_2"])
+    wait_until(lambda: journal.find("prd_odd") is None)
+    journal.close()
 
 
 def test_a_full_buffer_says_so_and_takes_again_when_there_is_room(

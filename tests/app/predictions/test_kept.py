@@ -13,7 +13,7 @@ from app.db.session import reading, writing
 from app.db.tables import Audit, Model, Prediction, now
 from app.predictions import service as predictions
 from app.predictions.journal import journal
-from app.storage import files
+from app.storage import AwayError, files
 from tests.app.predictions.colours import Service, png
 
 
@@ -133,6 +133,37 @@ def test_an_asynchronous_prediction_is_promised_rung_and_answered(service: Servi
     assert (kept["state"], kept["finding"]["label"]) == ("succeeded", "green")
     assert list(kept) == [*MADE, *service.ask().json()]
     assert list(files().names("inputs/")) == []
+
+
+def test_a_large_file_sent_again_under_its_key_is_not_kept_twice(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.predictions.form.MEMORY_MAX_BYTES", 10)
+    headers = {**ASYNC, "Idempotency-Key": "once"}
+    first, again = (service.ask(png(blue=255), headers=headers).json() for _ in range(2))
+    assert first == again
+    assert list(files().names("inputs/")) == [f"inputs/{first['prediction_id']}"]
+
+
+def test_a_file_too_large_for_any_image_is_refused_before_it_is_read(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.predictions.form.MEMORY_MAX_BYTES", 10)
+    monkeypatch.setattr("app.predictions.service.IMAGE_BYTES_PER_PIXEL", 1e-9)
+    reply = service.ask(png(blue=255))
+    assert (reply.status_code, reply.json()["code"]) == (413, "too_large")
+    assert list(files().names("inputs/")) == []
+
+
+def test_an_erasure_that_fails_changes_no_answer(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(name: str) -> None:
+        raise AwayError(name)
+
+    monkeypatch.setattr("app.predictions.form.MEMORY_MAX_BYTES", 10)
+    monkeypatch.setattr(files(), "delete", away)
+    assert service.ask(png(blue=255)).status_code == 200
 
 
 def test_a_large_file_waits_for_its_worker_in_storage(

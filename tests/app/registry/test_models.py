@@ -180,6 +180,14 @@ def test_a_bundle_is_imported_and_can_be_deployed(client: TestClient) -> None:
     assert list(files().names("uploads/")) == []
 
 
+def deep(levels: int) -> list[object]:
+    """A list in a list in a list."""
+    found: list[object] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
 @pytest.mark.parametrize(
     ("content", "code", "word"),
     [
@@ -187,6 +195,7 @@ def test_a_bundle_is_imported_and_can_be_deployed(client: TestClient) -> None:
         (networks.damaged(), "not_a_bundle", "zip"),
         (networks.bundle({"card.json": b'{"note": "\\ud800"}'}), "bad_card", "JSON"),
         (networks.bundle({"card.json": b'{"note": 1e999}'}), "bad_card", "JSON"),
+        (networks.bundle(note=deep(400)), "bad_card", "32 levels"),
         (networks.bundle(operating_points=[{"name": "x", "threshold": 10**400}]), "bad_card", "0"),
         (networks.bundle(operating_points=[{"name": "x"}]), "bad_card", "operating_points"),
         (networks.bundle({"model.onnx": networks.network(size=100_000)}), "bad_network", "100000"),

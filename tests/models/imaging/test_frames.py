@@ -95,6 +95,24 @@ def test_a_float_tiff_is_stretched_and_its_nan_is_black() -> None:
     assert (found[0, 0, 0], found[3, 3, 0], found[-1, -1, 0]) == (0, 0, 255)
 
 
+def test_stretching_by_strips_is_stretching_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).integers(0, 2**16, (37, 20, 4)).astype(np.uint16)
+    whole = stretched(values)
+    monkeypatch.setattr("models.imaging.frames.STRIP", 5)
+    assert np.array_equal(stretched(values), whole)
+    over = values[..., :3].astype(np.float32) * values[..., 3:]
+    wanted = np.rint((over - over.min()) * (255 / (over.max() - over.min())))
+    assert np.array_equal(whole, wanted.astype(np.uint8))
+
+
+def test_deep_channels_count_for_what_they_weigh() -> None:
+    small = cv2.imencode(".png", np.zeros((100, 100, 4), np.uint16))[1].tobytes()
+    assert decode(small, 27_000)[0].shape == (100, 100, 3)  # 80 kB, as much as 27,000 plain pixels
+    with pytest.raises(UnreadableError, match="of 16 bits") as caught:
+        decode(small, 26_000)
+    assert caught.value.code == "too_large"
+
+
 def test_a_constant_deep_image_is_black() -> None:
     assert stretched(np.full((2, 2), 700, np.float32)).tolist() == [[0, 0], [0, 0]]
 

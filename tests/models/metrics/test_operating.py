@@ -32,6 +32,13 @@ def test_the_threshold_lies_midway_below_the_last_score_that_the_rate_allows() -
     assert point.low < 0.75 <= point.high
 
 
+def test_of_thresholds_that_find_as_much_the_highest_is_taken() -> None:
+    apart = cases([k / 100 for k in range(20)], [0.7 + k / 100 for k in range(20)])
+    (point,) = operating_points(apart, LABELS, ["fpr=0.10"])
+    assert (point.sensitivity, point.specificity) == (1.0, 1.0)
+    assert point.threshold == pytest.approx((0.7 + 0.19) / 2)
+
+
 def test_a_wanted_sensitivity_is_met_at_the_highest_specificity() -> None:
     (point,) = operating_points(ROWS, LABELS, ["sensitivity=0.75"])
     assert point.threshold == pytest.approx(0.855)
