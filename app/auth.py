@@ -14,7 +14,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from app import ids
-from app.db.tables import Key, RetiredSecret, now
+from app.db.clock import clock
+from app.db.tables import Key, RetiredSecret
 
 ROLES = ("viewer", "clinician", "researcher", "admin")  # each may do what those before it may
 OPERATOR = "default"  # the workspace of the key made at first start: it opens the others
@@ -104,7 +105,7 @@ def mint(
 
 def rotate(session: Session, key: Key, grace_s: float) -> str:
     """Gives a key a new secret. The present one opens it for `grace_s` more; older ones end now."""
-    at = now()
+    at = clock(session)
     live = RetiredSecret.key_id == key.id, RetiredSecret.until > at
     session.execute(update(RetiredSecret).where(*live).values(until=at))
     session.add(
@@ -133,7 +134,7 @@ def ensure_admin(session: Session, path: Path, secret: str = "") -> str | None:
     """
     kept = path.read_text().strip() if path.exists() else ""
     wanted = secret or kept
-    lasting = or_(Key.expires_at.is_(None), Key.expires_at > now())
+    lasting = or_(Key.expires_at.is_(None), Key.expires_at > clock(session))
     alive = Key.role == "admin", Key.revoked_at.is_(None), lasting
     if wanted:
         if _ever_known(session, wanted):
@@ -203,7 +204,7 @@ def _judged(session: Session, found: str) -> tuple[Caller | Refusal, float]:
         return UNKNOWN, math.inf
     if key.revoked_at is not None:
         return Refusal("revoked", key.id, key.workspace), math.inf
-    at = now()
+    at = clock(session)
     if key.expires_at is not None and key.expires_at <= at:
         return Refusal("expired", key.id, key.workspace), math.inf
     if until is not None and until <= at:

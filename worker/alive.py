@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import delete
@@ -20,9 +20,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from app.db import lifecycle, work
+from app.db.clock import Jumps, clock
 from app.db.lifecycle import LeaseLostError, Work
 from app.db.session import reading, writing
-from app.db.tables import Dataset, Finish, Heartbeat, Prediction, Registration, Run, now
+from app.db.tables import Dataset, Finish, Heartbeat, Prediction, Registration, Run
 from app.queue import QUEUES, ring
 from app.settings import settings
 from worker.children import stopping, untidy
@@ -178,13 +179,16 @@ class Pulse(threading.Thread):
     ) -> None:
         super().__init__(name="pulse", daemon=True)
         self.worker, self.queues, self.answer = worker, tuple(queues), answer
+        self._jumps = Jumps()
 
     def run(self) -> None:
         every = min(BEAT_S, settings().reconcile_s)
         reconciled = float("-inf")
         while True:
             try:
-                self.beat()
+                if self._jumps.seen(self.beat()):
+                    log.warning("the clock was set: owners renew their leases first")
+                    reconciled = time.monotonic()
                 if time.monotonic() - reconciled >= settings().reconcile_s:
                     reconciled = time.monotonic()
                     reconcile()
@@ -199,11 +203,14 @@ class Pulse(threading.Thread):
             if stopping.wait(every):
                 return
 
-    def beat(self) -> None:
+    def beat(self) -> datetime:
+        """When it was, by the clock that all share."""
         with writing() as session:
-            row = Heartbeat(worker=self.worker, queues=",".join(self.queues), at=now(), facts={})
+            at = clock(session)
+            row = Heartbeat(worker=self.worker, queues=",".join(self.queues), at=at, facts={})
             session.merge(row)
-            session.execute(delete(Heartbeat).where(Heartbeat.at < now() - FORGOTTEN_AFTER))
+            session.execute(delete(Heartbeat).where(Heartbeat.at < at - FORGOTTEN_AFTER))
+        return at
 
     def leave(self) -> None:
         """Takes the heartbeat back at an orderly end, so that nobody counts on this worker."""

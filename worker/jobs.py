@@ -11,9 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.db import lifecycle, work
+from app.db.clock import Jumps, clock
 from app.db.lifecycle import LeaseLostError
 from app.db.session import reading
-from app.db.tables import Dataset, Run, Sweep, now
+from app.db.tables import Dataset, Run, Sweep
 from app.queue import queue, ring
 from app.settings import settings
 from worker.alive import POLL_S, patiently
@@ -153,7 +154,7 @@ class Watch:
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self._looked = self._held = time.monotonic()
-        self._blind = float("-inf")
+        self._blind, self._jumps = float("-inf"), Jumps()
         self._silent_s = STARTS_S
 
     def trouble(self) -> str:
@@ -171,13 +172,15 @@ class Watch:
 
     def _trouble(self, at: float) -> str:
         with reading() as session:
-            rows = work.held(session, self.owner)
+            shown, rows = clock(session), work.held(session, self.owner)
+            if self._jumps.seen(shown):
+                self._blind = at  # nor where the clock was set: leases were given by the old one
             if rows:
                 self._held, self._silent_s = at, SILENT_S
             for table, row_id, _ in rows:
                 until = session.scalar(select(table.lease_until).where(table.id == row_id))
                 blind = at - self._blind < settings().lease_s
-                if not blind and until is not None and until < now() - GIVEN_UP:
+                if not blind and until is not None and until < shown - GIVEN_UP:
                     return "no progress within its lease"
                 if table is Run and _deaf(session, row_id):
                     return f"it did not stop within {settings().grace_s:.0f} s of the cancel"
@@ -192,4 +195,4 @@ GIVEN_UP = timedelta(seconds=1)
 def _deaf(session: Session, run_id: str) -> bool:
     asked = select(Sweep.cancel_requested_at).join(Run, Run.sweep_id == Sweep.id)
     at = session.scalar(asked.where(Run.id == run_id))
-    return at is not None and at < now() - timedelta(seconds=settings().grace_s)
+    return at is not None and at < clock(session) - timedelta(seconds=settings().grace_s)

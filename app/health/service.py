@@ -13,9 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.db import schema
+from app.db.clock import clock
 from app.db.lifecycle import WORK
 from app.db.session import reading
-from app.db.tables import Heartbeat, now
+from app.db.tables import Heartbeat
 from app.queue import QUEUES, redis_url
 from app.settings import Settings, settings
 
@@ -71,7 +72,7 @@ def _workers(given: Settings) -> str | None:
 
 def served(session: Session) -> set[str]:
     """The queues that a worker has said lately it serves."""
-    fresh = now() - timedelta(seconds=FRESH_S)
+    fresh = clock(session) - timedelta(seconds=FRESH_S)
     found = session.scalars(select(Heartbeat.queues).where(Heartbeat.at > fresh))
     return {queue for queues in found for queue in queues.split(",")}
 

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from app import auth
 from app.auth import OPERATOR, Caller, Terms
+from app.db.clock import clock
 from app.db.tables import Key, now
 from app.errors import Conflict, Forbidden, NotFound
 from app.keys import schemas
@@ -66,7 +67,9 @@ def revoke(session: Session, caller: Caller, key_id: str) -> None:
     if found.id == caller.key_id:
         raise Conflict("own_key", "this is the key you are using: revoke it with another one")
     session.execute(
-        update(Key).where(Key.id == found.id, Key.revoked_at.is_(None)).values(revoked_at=now())
+        update(Key)
+        .where(Key.id == found.id, Key.revoked_at.is_(None))
+        .values(revoked_at=clock(session))
     )
     event.listen(session, "after_commit", _forget, once=True)
 

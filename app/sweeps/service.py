@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from app import ids, queue
 from app.auth import Caller
 from app.db import lifecycle
-from app.db.tables import Dataset, EpochRow, Finish, Run, Sweep, now
+from app.db.clock import clock
+from app.db.tables import Dataset, EpochRow, Finish, Run, Sweep
 from app.errors import NotFound
 from app.sweeps import cost, planning, schemas
 from app.sweeps.asked import SweepRequest
@@ -62,7 +63,7 @@ def _macs(sweep: Sweep, dataset: Dataset, run: Run, epochs: int) -> float:
 def create(session: Session, caller: Caller, asked: SweepRequest) -> Sweep:
     """Stores the sweep, its runs and its finish in one transaction; rings after the commit."""
     planned = planning.plan(session, caller.workspace, asked)
-    at = now()
+    at = clock(session)
     sweep = Sweep(
         id=ids.new("swp"),
         workspace=caller.workspace,

@@ -1,7 +1,7 @@
 """What a worker makes of a database or a file store that is away for a while."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, update
@@ -72,9 +72,10 @@ def test_after_an_outage_owners_have_time_to_renew_before_leases_are_lost(
     passes, reconciled = Passes(6), []
     pulse = Pulse("w", ("io",), lambda job, row_id: None)
 
-    def beat() -> None:
+    def beat() -> datetime:
         if passes.at == 5:
             raise away()
+        return datetime.now(UTC)
 
     monkeypatch.setattr(pulse, "beat", beat)
     monkeypatch.setattr(alive, "time", passes)
@@ -82,6 +83,24 @@ def test_after_an_outage_owners_have_time_to_renew_before_leases_are_lost(
     monkeypatch.setattr(alive, "reconcile", lambda: reconciled.append(passes.at))
     pulse.run()
     assert reconciled == [0, 20]  # 15 s would have been next, but the outage was at 5 s
+
+
+def test_after_the_clock_was_set_owners_have_time_to_renew_before_leases_are_lost(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch, setting: Setting
+) -> None:
+    setting("reconcile_s", 15)
+    passes, reconciled = Passes(6), []
+    pulse, began = Pulse("w", ("io",), lambda job, row_id: None), datetime.now(UTC)
+
+    def beat() -> datetime:
+        return began + timedelta(hours=passes.at >= 15)
+
+    monkeypatch.setattr(pulse, "beat", beat)
+    monkeypatch.setattr(alive, "time", passes)
+    monkeypatch.setattr(alive, "stopping", passes)
+    monkeypatch.setattr(alive, "reconcile", lambda: reconciled.append(passes.at))
+    pulse.run()
+    assert reconciled == [0]  # at 15 s all leases looked over: at 30 s they are judged again
 
 
 def test_a_lease_that_was_renewed_meanwhile_is_not_lost(

@@ -7,8 +7,9 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.db.clock import clock
 from app.db.lifecycle.states import BUSY, ENDED, WAITING, Work, row_of, state_of
-from app.db.tables import Event, Finish, Json, Run, Sweep, now
+from app.db.tables import Event, Finish, Json, Run, Sweep
 
 
 class LeaseLostError(Exception):
@@ -39,14 +40,15 @@ def emit(session: Session, sweep_id: str, kind: str, data: Json, run_id: str | N
     their ids in the wrong order, and a reader that had seen the later one would skip the earlier.
     """
     lock(session, sweep_id)
-    session.add(Event(sweep_id=sweep_id, run_id=run_id, kind=kind, data=data))
+    at = clock(session)
+    session.add(Event(sweep_id=sweep_id, run_id=run_id, kind=kind, data=data, at=at))
     session.flush()
 
 
 def entered(session: Session, table: Work, row_id: str, state: str) -> None:
     """Notes when a state was entered, and tells the sweep's readers."""
     row = row_of(session, table, row_id)
-    row.times = {**row.times, state: now().isoformat()}
+    row.times = {**row.times, state: clock(session).isoformat()}
     if isinstance(row, Run):
         data: Json = {"arm": row.arm, "state": state, "attempt": row.attempt}
         if row.failure:
@@ -76,7 +78,7 @@ def claim(
     at: datetime | None = None,
 ) -> int | None:
     """Takes a waiting row; the new attempt number, or None if it was not there to be taken."""
-    at = at or now()
+    at = at or clock(session)
     where = (
         table.id == row_id,
         table.state == WAITING[table],
@@ -114,7 +116,8 @@ def write(session: Session, table: Work, row_id: str, attempt: int, **values: An
 
 def renew(session: Session, table: Work, row_id: str, attempt: int, lease_s: float) -> None:
     """Progress was made: the lease holds for another `lease_s`."""
-    write(session, table, row_id, attempt, lease_until=now() + timedelta(seconds=lease_s))
+    until = clock(session) + timedelta(seconds=lease_s)
+    write(session, table, row_id, attempt, lease_until=until)
 
 
 def checkpointed(session: Session, run_id: str, attempt: int, name: str, **values: Any) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from app.db.clock import clock
 from app.db.lifecycle.changes import LeaseLostError, emit, entered, in_line, write
 from app.db.lifecycle.states import BUSY, WAITING, WORK, Work, row_of, state_of
 from app.db.lifecycle.sweeps import settle
-from app.db.tables import Dataset, Finish, Prediction, Registration, Run, Sweep, now
+from app.db.tables import Dataset, Finish, Prediction, Registration, Run, Sweep
 
 WAITS_S = (2, 5, 15)  # before the second, third, ... try
 OUTAGE_WAITS_S = (2, 5, 15, 60, 300)  # what the work needs is away: over an hour until the last try
@@ -85,7 +86,8 @@ def lose(
     """
     in_line(session, table, row_id)
     row = row_of(session, table, row_id, lock=True)
-    if only_expired and (row.lease_until is None or row.lease_until >= now()):
+    at = clock(session)
+    if only_expired and (row.lease_until is None or row.lease_until >= at):
         raise LeaseLostError(f"{table.__tablename__} {row_id}: its lease was renewed")
     losses = row.losses + worker_alive
     lost_workers = row.lost_workers + (not worker_alive)
@@ -107,16 +109,17 @@ def lose(
     write(
         session, table, row_id, attempt,
         state=WAITING[table], lease_owner=None, lease_until=None, rung_at=None,
-        losses=losses, lost_workers=lost_workers, due_at=now() + timedelta(seconds=wait_s),
+        losses=losses, lost_workers=lost_workers, due_at=at + timedelta(seconds=wait_s),
     )  # fmt: skip
     entered(session, table, row_id, WAITING[table])
 
 
 def expired(session: Session) -> list[tuple[Work, str, int]]:
     """Claims whose lease has run out, as (table, id, attempt); hand each to `lose`."""
+    at = clock(session)
     found: list[tuple[Work, str, int]] = []
     for table in WORK:
-        where = (table.state == BUSY[table], table.lease_until < now())
+        where = (table.state == BUSY[table], table.lease_until < at)
         rows = session.execute(select(table.id, table.attempt).where(*where))
         found += [(table, row_id, attempt) for row_id, attempt in rows]
     return found
@@ -129,7 +132,7 @@ def unrung(session: Session, ring_again_s: float) -> list[tuple[Work, str]]:
     registrations the id is the sweep's; a paused sweep, and one whose run a live lane has in
     hand, are left alone, and their rows stay unrung.
     """
-    at, found = now(), []
+    at, found = clock(session), []
     stale = at - timedelta(seconds=ring_again_s)
     for table in WORK:
         bell = table.sweep_id if table in (Run, Registration) else table.id

@@ -2,8 +2,9 @@
 
 from sqlalchemy.orm import Session
 
+from app.db.clock import clock
 from app.db.lifecycle.changes import change, entered
-from app.db.tables import Prediction, now
+from app.db.tables import Prediction
 
 
 def cancel_prediction(session: Session, prediction_id: str) -> bool:
@@ -17,7 +18,7 @@ def cancel_prediction(session: Session, prediction_id: str) -> bool:
         Prediction.cancel_requested_at.is_(None),
     )
     # The wish first: with it the row is locked, and cannot be given back between the two changes.
-    change(session, Prediction, (mine, *goes_on), {"cancel_requested_at": now()})
+    change(session, Prediction, (mine, *goes_on), {"cancel_requested_at": clock(session)})
     waits = (mine, Prediction.state == "queued", Prediction.lease_owner.is_(None))
     ended = change(session, Prediction, waits, {"state": "cancelled", "upload": None})
     if ended:

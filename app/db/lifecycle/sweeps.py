@@ -5,9 +5,10 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from app.db.clock import clock
 from app.db.lifecycle.changes import change, claim, emit, entered, lock
 from app.db.lifecycle.states import ENDED, outcomes, runs_of, state_of
-from app.db.tables import Dataset, Event, Finish, Json, LedgerRow, Registration, Run, Sweep, now
+from app.db.tables import Dataset, Event, Finish, Json, LedgerRow, Registration, Run, Sweep
 from models.sweep import next_allowed, skipped
 
 
@@ -44,7 +45,7 @@ def _budget_spent(session: Session, sweep: Sweep) -> bool:
     began = session.scalar(
         select(func.min(Event.at)).where(Event.sweep_id == sweep.id, Event.kind == "run")
     )
-    return began is not None and now() > began + timedelta(minutes=sweep.budget_minutes)
+    return began is not None and clock(session) > began + timedelta(minutes=sweep.budget_minutes)
 
 
 def settle(session: Session, sweep_id: str) -> None:
@@ -82,7 +83,8 @@ def cancel(session: Session, sweep_id: str) -> None:
     where = (Sweep.id == sweep_id, Sweep.cancel_requested_at.is_(None))
     if state_of(session, sweep_id) in ENDED:
         return
-    if not change(session, Sweep, where, {"cancel_requested_at": now(), "paused_at": None}):
+    asked: Json = {"cancel_requested_at": clock(session), "paused_at": None}
+    if not change(session, Sweep, where, asked):
         return
     # Told first: if nothing is running, the terminal event follows at once and is the last.
     emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id), "cancel": "requested"})
@@ -96,7 +98,7 @@ def pause(session: Session, sweep_id: str) -> None:
     where = (Sweep.id == sweep_id, Sweep.paused_at.is_(None), Sweep.cancel_requested_at.is_(None))
     if state_of(session, sweep_id) in ENDED:
         return
-    if change(session, Sweep, where, {"paused_at": now()}):
+    if change(session, Sweep, where, {"paused_at": clock(session)}):
         emit(session, sweep_id, "sweep", {"state": state_of(session, sweep_id)})
 
 
@@ -132,7 +134,7 @@ def erase_dataset(session: Session, dataset_id: str) -> bool:
         "problems": [],
         "warnings": [],
         "lease_owner": None,
-        "erased_at": now(),
+        "erased_at": clock(session),
     }
     if not _change_unused(session, dataset_id, (), erased):
         return False
@@ -145,7 +147,7 @@ def replace_pack(session: Session, dataset_id: str, pack: str | None, values: Js
     nothing done, while a sweep needs the data set or where `pack` is its pack no more.
     """
     where = (Dataset.pack == pack, Dataset.state.in_(("ready", "rejected")))
-    return _change_unused(session, dataset_id, where, {**values, "erased_at": now()})
+    return _change_unused(session, dataset_id, where, {**values, "erased_at": clock(session)})
 
 
 def _change_unused(
