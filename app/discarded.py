@@ -34,12 +34,27 @@ def note(session: Session, names: Iterable[str], upload_sha256: str | None = Non
         session.merge(Discarded(name=name, upload_sha256=upload_sha256, at=now()))
 
 
+def ahead(session: Session, name: str) -> None:
+    """This object is about to be stored: should no row come to point to it within a day, because
+    somebody was killed or was too late, it is deleted.
+    """
+    session.merge(Discarded(name=name, upload_sha256=None, at=now() + ABANDONED))
+
+
+def pack_name(dataset_id: str, digest: str) -> str:
+    """A name of its own for each time that a pack is stored: equal data have equal digests, and
+    deleting the one must not take the other's.
+    """
+    return f"packs/{dataset_id}-{digest}-{secrets.token_hex(4)}.zip"
+
+
 def sweep(files: Files, noted_within: timedelta = KEPT) -> None:
     """Deletes what was noted so lately and is not needed after all; what fails is left for the next
     time. Who answers a request looks at the last minutes only: the rest is the workers' to repeat.
     """
     with reading() as session:
-        lately = select(Discarded).where(Discarded.at > now() - noted_within)
+        at = now()
+        lately = select(Discarded).where(Discarded.at > at - noted_within, Discarded.at <= at)
         noted = session.scalars(lately).all()
         names = [one.name for one in noted if not _needed(session, one)]
     for name in names:

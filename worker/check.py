@@ -17,6 +17,7 @@ import psutil
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
+from app import discarded
 from app.db import lifecycle
 from app.db.lifecycle import LeaseLostError
 from app.db.session import writing
@@ -162,7 +163,8 @@ def accept(
     ledger: Sequence[LedgerEntry],
 ) -> None:  # fmt: skip
     """Stores the pack, then tells the table in one transaction; the upload has done its duty."""
-    name = f"packs/{manifest.digest}.zip"
+    name = discarded.pack_name(dataset.id, manifest.digest)
+    patiently(lambda session: discarded.ahead(session, name))
     files().put_file(name, pack, lease.tick)
     lease.tick()
 

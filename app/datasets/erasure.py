@@ -114,6 +114,7 @@ def _prepared(found: Found, subject: str, files: Files) -> Prepared:
                 digest = hashlib.sha256(content).hexdigest()
                 start = f"measures/{run.id}{'-test' if column == 'test_measures' else ''}"
                 outputs[run.id, column] = f"{start}-{digest}.json"
+                _ahead(outputs[run.id, column])
                 files.put_bytes(outputs[run.id, column], content)
     if found.dataset.pack is None:
         return Prepared(None, None, outputs)
@@ -132,9 +133,15 @@ def _pack_anew(pack: str, found: Found, subject: str, files: Files) -> tuple[Man
     """Streams the pack to another one, a member at a time; about ten seconds for each GiB."""
     with _room() as path:
         manifest = without_subject(files.local(pack), subject, found.files, path)
-        name = f"packs/{manifest.digest}.zip"
+        name = discarded.pack_name(found.dataset.id, manifest.digest)
+        _ahead(name)
         files.put_file(name, path)
     return manifest, name
+
+
+def _ahead(name: str) -> None:
+    with writing() as session:
+        discarded.ahead(session, name)
 
 
 @contextmanager

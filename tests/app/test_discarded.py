@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,27 @@ def test_a_pack_that_an_equal_upload_may_be_making_again_stays_till_that_is_chec
         session.get_one(Dataset, checking).state = "rejected"
     discarded.sweep(files())
     assert not files().exists("packs/a.zip")
+
+
+def test_what_was_stored_and_never_pointed_to_goes_after_a_day(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("packs/lost.zip", "packs/used.zip"):
+        files().put_bytes(name, b"x")
+        with writing() as session:
+            discarded.ahead(session, name)
+    rows.dataset(pack="packs/used.zip")
+    discarded.sweep(files())
+    assert files().exists("packs/lost.zip")  # its row may be on its way
+    later = now() + discarded.ABANDONED + timedelta(minutes=1)
+    monkeypatch.setattr(discarded, "now", lambda: later)
+    discarded.sweep(files())
+    assert list(files().names("packs/")) == ["packs/used.zip"]
+
+
+def test_equal_data_have_packs_of_their_own() -> None:
+    assert discarded.pack_name("ds_1", "d" * 64) != discarded.pack_name("ds_1", "d" * 64)
+    assert discarded.pack_name("ds_1", "d" * 64).startswith(f"packs/ds_1-{'d' * 64}-")
 
 
 def test_a_name_is_forgotten_only_after_every_machine_had_its_time(sqlite: Engine) -> None:
