@@ -17,6 +17,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -120,6 +122,22 @@ def deployed(_: Any, self: Any, *__: Any, **___: Any) -> None:
         here(f"committed {kind}")
 
 
+def shift() -> float:
+    """Seconds that this process's own clock is wrong by, as the file `clock <pid>` says."""
+    try:
+        return float((Path(FAULTS) / f"clock {os.getpid()}").read_text())
+    except (OSError, ValueError):
+        return 0.0
+
+
+def shifted(moment: Callable[[], Any], unit: Callable[[float], Any]) -> Callable[[], Any]:
+    def wrapped() -> Any:
+        by = shift()
+        return moment() + unit(by) if by else moment()
+
+    return wrapped
+
+
 def half_written(path: Path) -> None:
     if "checkpoint" in path.name and path.name.endswith(".part"):
         here("write checkpoint", path=path)
@@ -132,6 +150,7 @@ PLACES: dict[str, dict[str, Callable[..., Any]]] = {
     "models.ingest": {"_manifest": around(lambda *_, **__: here("packing"))},
     "app.storage.folder": {"in_chunks": around(lambda *_, **__: here("copy"))},
     "app.datasets.service": {"create": around(lambda *_, **__: here("before create"))},
+    "app.db.columns": {"now": partial(shifted, unit=lambda by: timedelta(seconds=by))},
     "app.registry.service": {
         "deploy": around(lambda *_, **__: None, lambda *_, **__: here("in deploy"))
     },
@@ -174,5 +193,7 @@ class Finder(MetaPathFinder):
 
 if FAULTS:
     sys.meta_path.insert(0, Finder())
+    time.time = shifted(time.time, float)
+    time.time_ns = shifted(time.time_ns, lambda by: int(by * 1e9))
     nice = os.nice
     os.nice = lambda by: nice(0)  # the machine under test may be busy with other things
