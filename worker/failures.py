@@ -5,7 +5,11 @@ import hashlib
 import traceback
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_MEMORY = ("Insufficient memory", "can't start new thread")
+# How OpenCV, thread pools, torch and oneDNN say it.
+NO_MEMORY = (
+    "Insufficient memory", "can't start new thread", "not enough memory", "can't allocate memory",
+    "out of memory", "could not create a primitive",
+)  # fmt: skip
 
 
 def digest_of(error: BaseException) -> str:
@@ -29,7 +33,7 @@ def full_disk(error: BaseException | None) -> bool:
 
 
 def out_of_memory(error: BaseException | None) -> bool:
-    """Whether the want of memory is behind an error; OpenCV and thread pools tell it in words."""
+    """Whether the want of memory is behind an error; many tell it in words alone."""
     while error is not None:
         if isinstance(error, MemoryError):
             return True
@@ -42,8 +46,14 @@ def out_of_memory(error: BaseException | None) -> bool:
 
 
 def failure_of(error: BaseException) -> dict[str, str]:
-    """An error that nobody foresaw, as the row keeps it; a full disk is the machine's, no bug."""
+    """An error that nobody foresaw, as the row keeps it; what the machine lacks is no bug."""
     if full_disk(error):
         way_out = "free some disk below LAYERTUNE_VAR or lower LAYERTUNE_CACHE_MAX_BYTES"
         return {"code": "disk_full", "detail": f"no space was left on the disk: {way_out}"}
+    if out_of_memory(error):
+        way_out = "use a smaller batch_size or backbone, or a machine with more of it"
+        return {
+            "code": "out_of_memory",
+            "detail": f"this machine's memory does not suffice: {way_out}",
+        }
     return {"code": "bug", "detail": digest_of(error)}

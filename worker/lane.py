@@ -117,8 +117,6 @@ def perform(claimed: Claimed, tether: Tether) -> None:
     except TuningError as error:
         log.warning("%s failed: %s", claimed.row_id, error.code)
         fail(claimed, {"code": error.code, "detail": str(error)})
-    except MemoryError:
-        fail(claimed, {"code": "out_of_memory", "detail": "this machine's memory does not suffice"})
     except NothingToChooseError as error:
         fail(claimed, {"code": "nothing_to_choose", "detail": str(error)})
     except Exception as error:  # the edge where an exception becomes a word in the table

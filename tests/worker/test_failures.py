@@ -2,6 +2,8 @@
 
 import errno
 
+import pytest
+
 from worker.children import how_it_ended
 from worker.failures import failure_of, full_disk, out_of_memory
 
@@ -52,3 +54,18 @@ def test_the_want_of_memory_is_known_whoever_tells_it() -> None:
     assert out_of_memory(OSError(errno.ENOMEM, "Cannot allocate memory"))
     assert out_of_memory(RuntimeError("OpenCV: (-4:Insufficient memory) Failed to allocate"))
     assert not out_of_memory(ValueError("a number"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"
+        ),
+        RuntimeError("could not create a primitive"),
+    ],
+)
+def test_what_the_machine_lacks_is_no_bug(error: Exception) -> None:
+    told = failure_of(error)
+    assert told["code"] == "out_of_memory" and "batch_size" in told["detail"]
