@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,27 +44,36 @@ class PrefixCache:
         """The stored maps of which the state at `border` can be made, or is nearest to be made.
 
         In a class network the nearest stored maps at or below the border; in a map network also
-        those of every skip.
+        those of every skip. What another process gives up meanwhile is not stored any more.
         """
         wanted = borders(self._features.network, border)
         found: dict[int, Maps] = {}
         for k in wanted:
             nearest = next((j for j in range(k, 0, -1) if self._is_stored(j)), None)
-            if nearest is not None:
-                found[nearest] = self._open(nearest)
+            maps = None if nearest is None else self._open(nearest)
+            if maps is not None:
+                found[maps.border] = maps
         if found:
-            touch(self._entry)
+            with suppress(FileNotFoundError):
+                touch(self._entry)
         return found
 
     def _is_stored(self, border: int) -> bool:
         found = self._marker(border)
         return found is not None and bool(found["stored"])
 
-    def _open(self, border: int) -> Maps:
-        facts = self._marker(border) or {}
-        shape, dtype = tuple(facts["shape"]), TYPES[facts["dtype"]]
-        array = np.memmap(self._file(border), facts["kept_as"], "r", shape=shape)
-        return Maps(border, array, dtype)
+    def _open(self, border: int) -> Maps | None:
+        """The maps, or None if they were given up since they were seen; once open they stay."""
+        facts = self._marker(border)
+        if facts is None:
+            return None
+        try:
+            array = np.memmap(
+                self._file(border), facts["kept_as"], "r", shape=tuple(facts["shape"])
+            )
+        except FileNotFoundError:
+            return None
+        return Maps(border, array, TYPES[facts["dtype"]])
 
     def ensure(self, wanted: Sequence[int], tick: Tick = quiet) -> None:
         """One pass over the patch set that stores what these borders need, where worth storing."""
@@ -80,10 +90,11 @@ class PrefixCache:
 
     def _marker(self, border: int) -> dict[str, Any] | None:
         """What was decided on a border since the machine started; None = nothing yet."""
-        path = self._entry / f"{border}.json"
-        if not path.is_file():
+        try:
+            text = (self._entry / f"{border}.json").read_text()
+        except FileNotFoundError:
             return None
-        found: dict[str, Any] = json.loads(path.read_text())
+        found: dict[str, Any] = json.loads(text)
         return found if found["boot"] == boot() else None
 
     def _decide(self, border: int, facts: dict[str, Any]) -> None:

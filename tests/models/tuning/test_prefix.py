@@ -1,6 +1,7 @@
 """The prefix cache: what is stored, when, and that it is exact."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,21 @@ def test_a_reboot_voids_the_cache(
     assert cache.stored(5)
     monkeypatch.setattr(caching, "boot", lambda: "another start")
     assert not cache.stored(5)
+
+
+def test_maps_that_another_process_gives_up_are_not_stored_any_more(
+    features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = filled(tmp_path, features, [4])
+    assert cache.stored(4)
+    opened = cache._open
+
+    def too_late(border: int) -> object:
+        shutil.rmtree(cache._entry)  # between the look and the opening
+        return opened(border)
+
+    monkeypatch.setattr(cache, "_open", too_late)
+    assert cache.stored(4) == {}
 
 
 def test_other_weights_have_another_cache(features: Features, tmp_path: Path) -> None:
