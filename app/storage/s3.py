@@ -1,5 +1,6 @@
 """Files in an S3-compatible bucket: streamed up in parts, read by ranges."""
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -20,6 +21,7 @@ from app.storage.folder import CHUNK, Tick, checked, copied, in_chunks, quiet
 PART = 16 * 2**20  # S3 wants 5 MiB or more, and at most 10,000 parts: 160 GB
 RETRIES = {"mode": "standard", "max_attempts": 4}
 BROKEN = 500  # an HTTP status from here on is the store's fault
+WAITS_S = 0.2  # between looks at a download that another does
 UNUSED_S = 86_400  # a local copy that nobody asked for in a day is given up
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
@@ -170,13 +172,19 @@ class Bucket:
         return self.scratch / (known_as + Path(name).suffix)
 
     def local(self, name: str, tick: Tick = quiet) -> Path:
-        """Objects are immutable by name, so one download serves for as long as it is used."""
+        """Objects are immutable by name, so one download serves for as long as it is used, and all
+        who want it at once: a page of thumbnails wants its pack a dozen times.
+        """
         path = self._copy(name)
         with suppress(FileNotFoundError):
             os.utime(path)
             return path
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._forget_unused()
+        with _alone(path.with_name(f"{path.name}.lock"), tick):
+            return path if path.is_file() else self._download(name, path, tick)
+
+    def _download(self, name: str, path: Path, tick: Tick) -> Path:
         part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
         try:
             with part.open("xb") as file:
@@ -191,6 +199,20 @@ class Bucket:
             with suppress(FileNotFoundError):
                 if time.time() - copy.stat().st_mtime > UNUSED_S:
                     copy.unlink()
+
+
+@contextmanager
+def _alone(lock: Path, tick: Tick) -> Iterator[None]:
+    """One thread of one process on this machine at a time; whoever waits shows signs of life."""
+    with lock.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                tick()
+                time.sleep(WAITS_S)
+        yield
 
 
 def _chunks(body: Any, name: str) -> Iterator[bytes]:

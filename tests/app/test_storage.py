@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from app.storage import AwayError, Files
 from app.storage import s3 as storage_s3
 from app.storage import store as store_of
 from app.storage.folder import Folder
+from app.storage.s3 import Bucket
 
 
 def test_what_is_put_is_got(store: Files) -> None:
@@ -145,6 +149,27 @@ def test_a_local_copy_goes_with_its_object_and_after_a_day_unused(
     bucket.local("packs/new.zip")
     assert not copies["packs/old.zip"].exists()
     assert copies["packs/used.zip"].exists()
+
+
+def test_many_who_want_an_object_at_once_share_one_download(
+    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = Bucket("tests", "shared", tmp_path, s3_endpoint)
+    bucket.put_bytes("packs/a.zip", b"x" * 1000)
+    monkeypatch.setattr(storage_s3, "WAITS_S", 0.01)
+    opened: list[str] = []
+    one_by_one = bucket.open
+
+    def slowly(name: str) -> Iterator[bytes]:
+        opened.append(name)
+        time.sleep(0.1)
+        return one_by_one(name)
+
+    monkeypatch.setattr(bucket, "open", slowly)
+    with ThreadPoolExecutor(6) as pool:
+        paths = set(pool.map(lambda _: bucket.local("packs/a.zip"), range(6)))
+    assert opened == ["packs/a.zip"]
+    assert [path.read_bytes() for path in paths] == [b"x" * 1000]
 
 
 def test_a_store_that_does_not_answer_is_away(

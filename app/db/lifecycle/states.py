@@ -50,7 +50,8 @@ def _headline(run: Run) -> float | None:
 def state_of(session: Session, sweep_id: str) -> str:
     sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
     finish = session.get_one(Finish, sweep_id, populate_existing=True)
-    return sweep_state(sweep, [run.state for run in runs_of(session, sweep_id)], finish.state)
+    states = session.scalars(select(Run.state).where(Run.sweep_id == sweep_id)).all()
+    return sweep_state(sweep, states, finish.state)
 
 
 def sweep_state(sweep: Sweep, runs: Sequence[str], finish: str) -> str:
