@@ -20,6 +20,7 @@ _BROKEN = (
 _ENTRY = b"PK\x01\x02"  # begins the description of a member
 _DESCRIBED_MAX = 2**10  # bytes of a description on the mean: honest names and times take 100
 _DIRECTORY_MIN = 2**20
+ENDS = "the archive ends before the member does"  # zipfile says nothing of it
 
 
 class CorruptMemberError(Exception):
@@ -98,7 +99,7 @@ class ZipMembers:
             with self._archive.open(self._infos[member.start]) as file:
                 return _exactly(file, member.size)
         except _BROKEN as error:
-            raise CorruptMemberError(str(error)) from error
+            raise CorruptMemberError(str(error) or ENDS) from error
 
 
 def _exactly(file: IO[bytes], size: int) -> bytes:

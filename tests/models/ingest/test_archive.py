@@ -229,6 +229,17 @@ def test_a_member_gives_no_more_than_its_list_of_contents_says(tmp_path: Path) -
         archive.read("a.png")
 
 
+def test_a_member_that_reaches_beyond_the_archive_is_refused_in_words(tmp_path: Path) -> None:
+    data = bytearray(zipped({"a.png": b"abcdefgh"}, zipfile.ZIP_STORED))
+    at = data.index(b"PK\x01\x02") + 20  # packed and whole size, as the list of contents says
+    data[at : at + 8] = struct.pack("<II", 100_000, 100_000)
+    with (
+        open_archive(written(tmp_path, bytes(data)), Limits(), tmp_path) as archive,
+        pytest.raises(CorruptMemberError, match="ends before the member"),
+    ):
+        archive.read("a.png")
+
+
 def read_all(archive: Archive) -> None:
     for name in archive.names:
         name.encode()  # every name can be stored
