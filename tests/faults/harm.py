@@ -44,6 +44,10 @@ class Harm:
         part.write_text(str(seconds))
         part.replace(self.folder / f"clock {pid}")
 
+    def shown(self, pid: int) -> bool:
+        """Whether a process has looked at a clock that was set so."""
+        return (self.folder / f"clock {pid}.taken").exists()
+
     def clear(self) -> None:
         shutil.rmtree(self.folder)
         self.folder.mkdir()

@@ -21,9 +21,9 @@ What was done to the service, what held, and how soon it worked again. `./run fa
 page: each row was recorded by the test beside it while it ran, against real processes: the API,
 the workers and lanes, Valkey, PostgreSQL 18 or SQLite, a folder or an S3 endpoint (moto). CPU,
 the `tiny` backbone, leases of 3 s, tables compared every second. Nothing of the service is
-replaced: a wrapper inside its processes (`tests/faults/injected`) stops them at an exact place,
-and the harm is the kernel's: SIGKILL, SIGSTOP, RLIMIT_AS, a tmpfs without a free byte, a COMMIT
-that PostgreSQL refuses. What is promised, and what is not: [promises](promises.md).
+replaced: a wrapper inside its processes (`tests/faults/injected`) stops them at an exact place
+or sets their clock; the harm is the kernel's: SIGKILL, SIGSTOP, RLIMIT_AS, a tmpfs without a free
+byte, a COMMIT that PostgreSQL refuses. What is promised, and what is not: [promises](promises.md).
 
 "Every digest" means the SHA-256 of each run's weights and measures and of the model's files,
 compared with a sweep nobody troubled. After each row it also holds that every run and sweep has

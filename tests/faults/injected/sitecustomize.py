@@ -124,10 +124,14 @@ def deployed(_: Any, self: Any, *__: Any, **___: Any) -> None:
 
 def shift() -> float:
     """Seconds that this process's own clock is wrong by, as the file `clock <pid>` says."""
+    armed = Path(FAULTS) / f"clock {os.getpid()}"
     try:
-        return float((Path(FAULTS) / f"clock {os.getpid()}").read_text())
+        by = float(armed.read_text())
     except (OSError, ValueError):
         return 0.0
+    with suppress(OSError):
+        armed.with_name(f"{armed.name}.taken").touch()
+    return by
 
 
 def shifted(moment: Callable[[], Any], unit: Callable[[float], Any]) -> Callable[[], Any]:
