@@ -19,6 +19,10 @@ from numpy.typing import NDArray
 from models.case import Pixels
 
 Scores = NDArray[np.float32]  # [n, classes], of a map network [n, 1 + classes, size, size]
+# The engine's binding makes what it needs at its first uses. Two threads that do so at once wait
+# for each other for ever, and all of Python with them: one has the interpreter's lock and wants the
+# binding's, the other the reverse (pybind11 #4877). So networks are loaded, and run once, in turn.
+FIRST_USES = threading.Lock()
 SIZE_MAX = 2048  # pixels a side of a patch; more would be a claim on all memory
 
 
@@ -176,7 +180,12 @@ def load(path: Path, bf16: bool | None = None) -> Network:
     `bf16` is what the model's card allows (models.inference.agree); None and False mean float32.
     """
     session = _cuda_session(path)
-    return OpenVinoNetwork(path, bool(bf16)) if session is None else OnnxRuntimeNetwork(session)
+    if session is not None:
+        return OnnxRuntimeNetwork(session)
+    with FIRST_USES:
+        network = OpenVinoNetwork(path, bool(bf16))
+        network.run(np.zeros((1, network.size, network.size, 3), np.uint8))
+    return network
 
 
 def nothing(network: Network) -> Scores:

@@ -1,5 +1,7 @@
 """Networks without torch: right scores, from any thread, loaded once."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from models.inference import runtime
 from models.inference.runtime import NetworkError, OpenVinoNetwork, Warm, load
 
 MakeNetwork = Callable[..., Path]
+ROOT = Path(__file__).parents[3]
 
 # softmax(4, 0, 0): a patch that is purely red
 RED = np.array([0.9647, 0.0177, 0.0177])
@@ -51,6 +54,36 @@ def test_many_threads_share_a_network_and_get_their_own_scores(make_network: Mak
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(ask, range(200)))
     assert all(asked == answered for asked, answered in answers)
+
+
+FIRST_AT_ONCE = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from models.inference.runtime import load
+sys.setswitchinterval(1e-6)  # threads take turns as often as they can
+together = threading.Barrier(8)
+def ask():
+    together.wait()
+    network = load(Path(sys.argv[1]))
+    together.wait()
+    network.run(np.zeros((1, network.size, network.size, 3), np.uint8))
+threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+def test_the_first_uses_of_a_process_may_come_all_at_once(make_network: MakeNetwork) -> None:
+    """A third of such processes stood still for ever, before networks were run once at loading."""
+    path = str(make_network(size=32))
+
+    def passes(_: int) -> bool:
+        command = [sys.executable, "-c", FIRST_AT_ONCE, path]
+        return subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode == 0
+
+    with ThreadPoolExecutor(2) as pairs:
+        assert all(pairs.map(passes, range(8)))
 
 
 def test_wrong_patches_are_refused_with_what_is_expected(make_network: MakeNetwork) -> None:
