@@ -4,7 +4,6 @@ The names are noted in the transaction that takes the last row away from them, s
 killed in between leaves nothing behind: every worker comes by (worker.leftovers).
 """
 
-import fcntl
 import logging
 import secrets
 import shutil
@@ -12,13 +11,14 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.session import reading, writing
 from app.db.tables import Dataset, Discarded, Run, now
 from app.settings import settings
 from app.storage import AwayError, Files
+from models.locking import free
 
 KINDS = ("patches", "prefix")  # of caches, each a folder of entries with a lock beside each
 ROOM = "erasures"  # folder in the scratch folder where packs are written anew
@@ -28,17 +28,17 @@ KEPT = timedelta(days=30)  # names are deleted again and again: another machine 
 log = logging.getLogger(__name__)
 
 
-def note(session: Session, names: Iterable[str], upload_sha256: str | None = None) -> None:
+def note(session: Session, names: Iterable[str]) -> None:
     """These objects are to be deleted once this transaction has committed."""
     for name in set(names):
-        session.merge(Discarded(name=name, upload_sha256=upload_sha256, at=now()))
+        session.merge(Discarded(name=name, at=now()))
 
 
 def ahead(session: Session, name: str) -> None:
     """This object is about to be stored: should no row come to point to it within a day, because
     somebody was killed or was too late, it is deleted.
     """
-    session.merge(Discarded(name=name, upload_sha256=None, at=now() + ABANDONED))
+    session.merge(Discarded(name=name, at=now() + ABANDONED))
 
 
 def pack_name(dataset_id: str, digest: str) -> str:
@@ -67,12 +67,10 @@ def sweep(files: Files, noted_within: timedelta = KEPT) -> None:
 
 
 def _needed(session: Session, one: Discarded) -> bool:
-    """Whether a row points to the object, or an equal upload that is checked may come to."""
-    if one.name.startswith("measures/"):
-        used = or_(Run.measures == one.name, Run.test_measures == one.name)
-        return bool(session.scalar(select(exists().where(used))))
-    equal = or_(Dataset.upload == one.name, Dataset.upload_sha256 == one.upload_sha256)
-    used = or_(Dataset.pack == one.name, and_(Dataset.state == "checking", equal))
+    """Whether a row points to the object."""
+    of_runs, of_data = (Run.measures, Run.test_measures), (Dataset.pack, Dataset.upload)
+    columns = of_runs if one.name.startswith("measures/") else of_data
+    used = or_(*(column == one.name for column in columns))
     return bool(session.scalar(select(exists().where(used))))
 
 
@@ -109,16 +107,13 @@ def _made_at(entry: Path) -> datetime:
 
 
 def _unless_locked(entry: Path, act: Callable[[Path], None]) -> None:
-    """As models.tuning.room locks: who makes an entry holds the lock beside it."""
+    """Who makes an entry holds the lock beside it."""
     if entry.suffix == ".gone":
         act(entry)
         return
-    with entry.with_suffix(".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        act(entry)
+    with free(entry.with_suffix(".lock")) as held:
+        if held:
+            act(entry)
 
 
 def _give_up(entry: Path) -> None:

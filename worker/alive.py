@@ -9,20 +9,14 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import delete
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from app.db import lifecycle, work
 from app.db.clock import Jumps, clock
 from app.db.lifecycle import LeaseLostError, Work
-from app.db.session import reading, writing
+from app.db.session import WRONG, reading, writing
 from app.db.tables import Dataset, Finish, Heartbeat, Prediction, Registration, Run
 from app.queue import QUEUES, ring
 from app.settings import settings
@@ -35,8 +29,6 @@ JOBS: dict[Work, str] = {
 }  # fmt: skip
 T = TypeVar("T")
 
-# What no waiting mends. All else is taken for an outage: a restart has many faces.
-WRONG = (IntegrityError, DataError, ProgrammingError)
 UNHURRIED = 4  # times the lease, as long as nobody has seen how long the steps of this work take
 GAPS = 6  # a lease outlasts the longest silence seen so many times
 POLL_S = 1.0  # how often a claim's row is looked at, at most

@@ -28,6 +28,7 @@ from models.discovery import tasks
 from models.ingest import Limits, ingest
 from models.ledger import LedgerEntry, RejectedError, rejected, tally
 from models.pack import Manifest
+from models.shortage import full_disk, out_of_memory
 from worker.alive import (
     UNHURRIED,
     InterruptedWork,
@@ -36,15 +37,13 @@ from worker.alive import (
     put_off,
     wait_for_room,
 )
-from worker.failures import failure_of, full_disk, out_of_memory
+from worker.failures import failure_of
 from worker.leftovers import folder_for
 from worker.tether import Tether, tie
 
 log = logging.getLogger(__name__)
 
 MISSING = "the upload is not in the file store, as after a backup was restored: send it again"
-
-
 EATEN = (
     "the check needs more memory than it may take: divide the data set, make its largest files "
     "smaller, or raise LAYERTUNE_CHECK_MEMORY_BYTES"

@@ -19,6 +19,7 @@ from app.db.tables import Finish, Registration, Run, Sweep
 from app.settings import settings
 from app.storage import AwayError
 from models.choice import NothingToChooseError
+from models.shortage import full_disk
 from models.tuning.errors import TuningError
 from worker.alive import (
     NO_DATABASE,
@@ -30,7 +31,7 @@ from worker.alive import (
     put_off,
     wait_for_room,
 )
-from worker.failures import failure_of, full_disk
+from worker.failures import failure_of
 from worker.finishing import finish, register
 from worker.tether import Tether, tie
 from worker.training import train

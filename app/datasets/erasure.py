@@ -1,6 +1,5 @@
 """A subject erased from a data set: from its pack, ledger, previews, outputs of runs and caches."""
 
-import errno
 import hashlib
 import logging
 import secrets
@@ -27,10 +26,10 @@ from app.settings import settings
 from app.storage import Files
 from models.erasing import LastSubjectError, measures_without, without_subject
 from models.pack import Manifest
+from models.shortage import full_disk
 
 OUTPUTS = ("measures", "test_measures")  # columns of a run that name such a file
 JUST_NOW = timedelta(minutes=10)  # what this request has noted, and its neighbours
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 FULL = "a pack is written anew beside the old one, and there is no room for it: nothing was erased"
 LAST = "no other subject is in this data set: delete the data set itself"
 
@@ -123,7 +122,7 @@ def _prepared(found: Found, subject: str, files: Files) -> Prepared:
     except LastSubjectError as error:
         raise Conflict("last_subject", LAST) from error
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if full_disk(error):
             raise DiskFull(FULL) from error
         raise
     return Prepared(manifest, name, outputs)
@@ -171,7 +170,7 @@ def _point(session: Session, found: Found, subject: str, made: Prepared) -> None
     session.execute(
         delete(LedgerRow).where(LedgerRow.dataset_id == row.id, LedgerRow.subject == subject)
     )
-    discarded.note(session, old, row.upload_sha256)
+    discarded.note(session, old)
 
 
 def _facts(found: Found, made: Prepared) -> Json:

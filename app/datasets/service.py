@@ -190,12 +190,12 @@ def delete(workspace: str, dataset_id: str, note: Callable[[Session], None]) -> 
     """Erases a data set's pack, upload and ledger, unless an active sweep uses it.
 
     The row is kept, hidden, because the sweeps and models made of it stay readable. Files go
-    after the commit: a roll-back must find them, and a pack shared by an equal upload stays.
+    after the commit: a roll-back must find them.
     """
     with writing() as session:
         row = get(session, workspace, dataset_id)
         names = [name for name in (row.upload, row.pack) if name]
         if not lifecycle.erase_dataset(session, row.id):
             raise Conflict("in_use", f"a sweep still uses data set {row.id}: cancel it first")
-        discarded.note(session, names, row.upload_sha256)
+        discarded.note(session, names)
         note(session)

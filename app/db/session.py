@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -16,6 +17,9 @@ from app.settings import settings
 
 BUSY_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 5
+# What no waiting mends. All else that a database says is taken for an outage: a restart has many
+# faces.
+WRONG = (IntegrityError, DataError, ProgrammingError)
 POOL = {"pool_size": 20, "max_overflow": 30, "pool_timeout": 20}  # above the API's 40 threads
 
 

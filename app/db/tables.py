@@ -252,7 +252,6 @@ class Discarded(Base):
 
     __tablename__ = "discarded"
     name: Mapped[str] = mapped_column(primary_key=True)  # of the object
-    upload_sha256: Mapped[str | None]  # of a pack: an equal upload may be about to make it again
     at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import math
-import threading
 import time
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,9 +52,6 @@ DOUBTS = {
     "odd_spacing": "the size of a pixel that it tells is no scanner's, so it is not used",
 }
 
-LARGE_PIXELS = 12_000_000  # of a clinic's own pictures hardly any has more
-LARGE = threading.Lock()
-
 # One image at a time per thread, and the threads are sized to the cores: OpenCV's own would
 # only take turns with the network's.
 cv2.setNumThreads(1)
@@ -75,18 +70,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """The envelope as it is sent and stored, and what is needed to draw it."""
+    """The envelope as it is stored, its JSON as it is sent, and what is needed to draw it."""
 
     envelope: dict[str, Any]
+    body: bytes
     pixels: Pixels
     answer: Answer
-
-    def body(self) -> bytes:
-        """The reply as JSON. Raises Unprocessable where the model's answer is no number."""
-        try:
-            return encode(self.envelope)
-        except ValueError as error:
-            raise Unprocessable("no_answer", NO_NUMBER) from error
 
     def picture(self, asked: Asked) -> bytes:
         """The finding drawn into its image, PNG."""
@@ -125,15 +114,7 @@ def opened(data: bytes, task: Task) -> Seen:
 
 
 def answer(asked: Asked, data: bytes) -> Answered:
-    """The whole work on one image. Raises a Problem for what the caller got wrong.
-
-    Images of many pixels take turns: a file of some kilobytes may hold a hundred million of them.
-    """
-    with LARGE if frames.pixels_told(data) > LARGE_PIXELS else nullcontext():
-        return _answer(asked, data)
-
-
-def _answer(asked: Asked, data: bytes) -> Answered:
+    """The whole work on one image. Raises a Problem for what the caller got wrong, or the model."""
     options, serving = asked.options, asked.serving
     point = serving.point_for(options.operating_point)
     seen = opened(data, asked.task)
@@ -152,7 +133,11 @@ def _answer(asked: Asked, data: bytes) -> Answered:
     if widened and takes_region(asked.task):
         warnings.append(_widened(region))
     envelope = enveloped(asked, shown, told, warnings, asdict(found.finding))
-    return Answered(envelope, seen.pixels, found)
+    try:
+        body = encode(envelope)
+    except ValueError as error:  # what cannot be said cannot be kept either, or drawn
+        raise Unprocessable("no_answer", NO_NUMBER) from error
+    return Answered(envelope, body, seen.pixels, found)
 
 
 def _region(

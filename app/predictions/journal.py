@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 from sqlalchemy import insert
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from app.db.session import writing
+from app.db.session import WRONG, writing
 from app.db.tables import Audit, Json, Prediction
 
 CAPACITY = 2000
@@ -18,7 +18,6 @@ BATCH = 200
 GATHER_S = 0.2  # a batch is open for so long: what a killed process may lose
 WAITS_S = (0.1, 0.5, 2.0)  # between tries while the database is away
 CLOSING_TRIES = 3
-WRONG = (IntegrityError, DataError, ProgrammingError)  # what no waiting mends
 
 log = structlog.get_logger()
 

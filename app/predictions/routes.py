@@ -82,8 +82,7 @@ async def _kind(task: Task, prediction_id: str, taken: Taken) -> Kind:
 
 def _answer(asked: Asked, taken: Taken, picture: bool) -> tuple[Answered, bytes]:
     answered = service.answered(asked, taken)
-    body = answered.body()  # of a picture too: what can not be said can not be kept
-    return answered, answered.picture(asked) if picture else body
+    return answered, answered.picture(asked) if picture else answered.body
 
 
 def _sent(prediction_id: str, body: bytes, picture: bool) -> Response:

@@ -108,9 +108,7 @@ def answer_once(call: Call, taken: Taken) -> Reply:
     asking = _asking(call, taken)
     if (earlier := _replayed(asking)) is not None:
         return earlier
-    found = answered(call.asked, taken)
-    found.body()
-    entry = records.entry(call, found)
+    entry = records.entry(call, answered(call.asked, taken))
     reply: Json = entry.prediction["reply"]
     with writing() as session:
         session.add(Prediction(**entry.prediction))
@@ -194,9 +192,7 @@ def run_queued(prediction_id: str, attempt: int, tick: Callable[[], None]) -> No
 def _worked(asked: Asked, long: bool, upload: str, attempt: int, tick: Callable[[], None]) -> Json:
     """The columns that hold what was found."""
     if not long:
-        found = answer(asked, _stored(upload))
-        found.body()
-        return {"reply": found.envelope}
+        return {"reply": answer(asked, _stored(upload)).envelope}
     claim = Claim(asked, attempt, tick, Progress(asked.id, attempt))
     if asked.task.volumes:
         return volumes.answer(claim, upload)

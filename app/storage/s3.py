@@ -1,6 +1,5 @@
 """Files in an S3-compatible bucket: streamed up in parts, read by ranges."""
 
-import fcntl
 import hashlib
 import os
 import secrets
@@ -17,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from botocore.exceptions import ConnectionError as NotReachedError
 
 from app.storage.folder import CHUNK, Tick, checked, copied, in_chunks, quiet
+from models.locking import locked
 
 PART = 16 * 2**20  # S3 wants 5 MiB or more, and at most 10,000 parts: 160 GB
 RETRIES = {"mode": "standard", "max_attempts": 4}
 BROKEN = 500  # an HTTP status from here on is the store's fault
-WAITS_S = 0.2  # between looks at a download that another does
 UNUSED_S = 86_400  # a local copy that nobody asked for in a day is given up
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
@@ -181,7 +180,7 @@ class Bucket:
             return path
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._forget_unused()
-        with _alone(path.with_name(f"{path.name}.lock"), tick):
+        with locked(path.with_name(f"{path.name}.lock"), tick):
             return path if path.is_file() else self._download(name, path, tick)
 
     def _download(self, name: str, path: Path, tick: Tick) -> Path:
@@ -199,20 +198,6 @@ class Bucket:
             with suppress(FileNotFoundError):
                 if time.time() - copy.stat().st_mtime > UNUSED_S:
                     copy.unlink()
-
-
-@contextmanager
-def _alone(lock: Path, tick: Tick) -> Iterator[None]:
-    """One thread of one process on this machine at a time; whoever waits shows signs of life."""
-    with lock.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                tick()
-                time.sleep(WAITS_S)
-        yield
 
 
 def _chunks(body: Any, name: str) -> Iterator[bytes]:

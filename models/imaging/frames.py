@@ -6,7 +6,9 @@ converted, and every conversion is noted.
 
 import io
 import struct
+import threading
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,8 @@ Image.MAX_IMAGE_PIXELS = None
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
 SIDE_MIN = 8  # pixels
+LARGE_PIXELS = 12_000_000  # of a clinic's own pictures hardly any has more
+LARGE = threading.Lock()
 STRIP = 256  # rows that are stretched at once
 _PLAIN = ("L", "RGB")
 BROKEN = (
@@ -83,27 +87,24 @@ def decode(data: bytes, max_pixels: int = 100_000_000) -> tuple[Pixels, tuple[st
 
     Notes: converted_cmyk, converted_colour, converted_16_bit (the image's own range of values
     stretched to 0..255), first_frame_only, exif_rotated, palette_flattened, alpha_flattened (over
-    black). Raises UnreadableError.
+    black). Raises UnreadableError. Images of many pixels take turns: some kilobytes may hold a
+    hundred million, which weigh several times as much while they are converted.
     """
     with opened(data) as image:
         header = _header(image, data, max_pixels)
-        fast = _fast(data) if header.plain else None
-        if fast is not None:
-            return fast, ()
-        try:
-            pixels = _deep(image, data, header) if header.bits > 8 else _shallow(image, header)
-        except BROKEN as error:
-            raise UnreadableError("damaged_image", "the image is damaged or incomplete") from error
-    return upright(pixels, header), _notes(header)
+        with LARGE if header.width * header.height > LARGE_PIXELS else nullcontext():
+            return _decoded(image, data, header)
 
 
-def pixels_told(data: bytes) -> int:
-    """How many pixels a file says that it has; 0 for what is no image."""
+def _decoded(image: Image.Image, data: bytes, header: Header) -> tuple[Pixels, tuple[str, ...]]:
+    fast = _fast(data) if header.plain else None
+    if fast is not None:
+        return fast, ()
     try:
-        with opened(data) as image:
-            return image.width * image.height
-    except UnreadableError:
-        return 0
+        pixels = _deep(image, data, header) if header.bits > 8 else _shallow(image, header)
+    except BROKEN as error:
+        raise UnreadableError("damaged_image", "the image is damaged or incomplete") from error
+    return upright(pixels, header), _notes(header)
 
 
 def opened(data: bytes) -> Image.Image:
@@ -144,7 +145,7 @@ def _header(image: Image.Image, data: bytes, max_pixels: int) -> Header:
 
 def _check_weight(header: Header, max_pixels: int) -> None:
     """An image of deep channels weighs no more in memory than one of plain colour may."""
-    channels = 1 if header.mode.startswith(("I", "F", "1", "L")) else 4
+    channels = 1 if header.mode.startswith(("I", "F")) else 4  # as `_deep` reads them
     weight, most = header.width * header.height * channels * header.bits // 8, 3 * max_pixels
     if header.bits > 8 and weight > most:
         raise UnreadableError(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.shortage import out_of_memory
 from models.spec import RunSpec
 from models.tuning import checkpoint as checkpoints
 from models.tuning.checkpoint import Epoch
@@ -151,8 +152,8 @@ def _step_in_memory(run: Run, batch: NDArray[np.int64]) -> float:
     """A step; the first that does not fit in memory is done in halves, and so are all after it."""
     try:
         return step(run, batch)
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not _memory(error):
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
             raise
         if run.progress.parts > 1 or len(batch) < 4:
             raise OutOfMemoryError(
@@ -163,17 +164,6 @@ def _step_in_memory(run: Run, batch: NDArray[np.int64]) -> float:
     if run.device.type == "cuda":  # untested here
         torch.cuda.empty_cache()
     return _step_in_memory(run, batch)
-
-
-def _memory(error: BaseException) -> bool:
-    # The last is oneDNN's, which cannot get the memory for a primitive and says no more.
-    words = (
-        "not enough memory", "can't allocate memory", "out of memory",
-        "could not create a primitive",
-    )  # fmt: skip
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        word in str(error) for word in words
-    )
 
 
 def step(run: Run, batch: NDArray[np.int64]) -> float:

@@ -1,12 +1,12 @@
 """A folder with a byte budget: entries made once under a lock, the oldest given up first."""
 
-import fcntl
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+
+from models import locking
 
 KINDS = ("patches", "prefix")
 
@@ -17,22 +17,9 @@ def quiet(stage: str, done: int, total: int) -> None:
     """A tick that nobody hears."""
 
 
-@contextmanager
-def locked(path: Path, tick: Tick = quiet) -> Iterator[None]:
-    """Holds an exclusive lock on `path`; while another process works, ticks and waits.
-
-    The kernel drops the lock of a process that dies, so nothing is left to clean.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                tick("waiting", 0, 0)
-                time.sleep(0.2)
-        yield
+def locked(path: Path, tick: Tick = quiet) -> AbstractContextManager[None]:
+    """Holds an exclusive lock on `path`; while another process works, ticks and waits."""
+    return locking.locked(path, lambda: tick("waiting", 0, 0))
 
 
 def boot() -> str:
@@ -75,13 +62,10 @@ def make_room(folder: Path, needed: int, max_bytes: int, keep: set[Path]) -> Non
 
 def _given_up(entry: Path) -> bool:
     """Deletes an entry, unless another process is making it at this moment (it holds its lock)."""
-    with entry.with_suffix(".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        shutil.rmtree(entry, ignore_errors=True)
-    return True
+    with locking.free(entry.with_suffix(".lock")) as held:
+        if held:
+            shutil.rmtree(entry, ignore_errors=True)
+    return held
 
 
 def reserve(path: Path, size: int) -> None:

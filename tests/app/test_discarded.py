@@ -11,15 +11,15 @@ from sqlalchemy import Engine, select
 
 from app import discarded
 from app.db.session import reading, writing
-from app.db.tables import Dataset, Discarded, now
+from app.db.tables import Discarded, now
 from app.settings import settings
 from app.storage import AwayError, Files, files
 from tests.app import rows
 
 
-def noted(*names: str, upload: str | None = None) -> None:
+def noted(*names: str) -> None:
     with writing() as session:
-        discarded.note(session, names, upload)
+        discarded.note(session, names)
 
 
 def test_an_object_without_a_row_is_deleted_and_one_with_a_row_stays(
@@ -31,20 +31,6 @@ def test_an_object_without_a_row_is_deleted_and_one_with_a_row_stays(
     noted("packs/a.zip", "packs/b.zip", "measures/run_1-x.json", "packs/never.zip")
     discarded.sweep(store)
     assert list(store.names()) == ["packs/b.zip"]
-
-
-def test_a_pack_that_an_equal_upload_may_be_making_again_stays_till_that_is_checked(
-    sqlite: Engine,
-) -> None:
-    files().put_bytes("packs/a.zip", b"x")
-    checking = rows.dataset(state="checking", pack=None, upload_sha256="c" * 64)
-    noted("packs/a.zip", upload="c" * 64)
-    discarded.sweep(files())
-    assert files().exists("packs/a.zip")
-    with writing() as session:
-        session.get_one(Dataset, checking).state = "rejected"
-    discarded.sweep(files())
-    assert not files().exists("packs/a.zip")
 
 
 def test_what_was_stored_and_never_pointed_to_goes_after_a_day(

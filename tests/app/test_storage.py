@@ -15,6 +15,7 @@ from app.storage import s3 as storage_s3
 from app.storage import store as store_of
 from app.storage.folder import Folder
 from app.storage.s3 import Bucket
+from models import locking
 
 
 def test_what_is_put_is_got(store: Files) -> None:
@@ -156,7 +157,7 @@ def test_many_who_want_an_object_at_once_share_one_download(
 ) -> None:
     bucket = Bucket("tests", "shared", tmp_path, s3_endpoint)
     bucket.put_bytes("packs/a.zip", b"x" * 1000)
-    monkeypatch.setattr(storage_s3, "WAITS_S", 0.01)
+    monkeypatch.setattr(locking, "LOOKS_S", 0.01)
     opened: list[str] = []
     one_by_one = bucket.open
 

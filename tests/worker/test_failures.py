@@ -4,8 +4,9 @@ import errno
 
 import pytest
 
+from models.shortage import full_disk, out_of_memory
 from worker.children import how_it_ended
-from worker.failures import failure_of, full_disk, out_of_memory
+from worker.failures import failure_of
 
 
 def broken(message: str) -> Exception:

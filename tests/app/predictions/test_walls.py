@@ -199,6 +199,6 @@ def test_a_queued_frame_gets_the_same_answer(wall_service: Service) -> None:
         asked = predictions._asked(session.get_one(Prediction, name), 0.0)
     assert asked.options.roi_points and asked.options.roi_px == (100, 256, 300, 258)
     at_once = ask(wall_service, walls.dicom(), **fields)
-    later = json.loads(answer(asked, walls.dicom()).body())
+    later = json.loads(answer(asked, walls.dicom()).body)
     assert later["finding"] == at_once["finding"]
     assert codes(later) == codes(at_once) == ["roi_widened"]
