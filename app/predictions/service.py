@@ -99,7 +99,10 @@ def _stored(name: str) -> bytes:
     """A stored image, into memory: only if it can be one by its size. Raises TooLarge."""
     size, most = files().size(name), IMAGE_BYTES_PER_PIXEL * settings().image_max_pixels
     if size > most:
-        raise TooLarge(f"an image of {size:,} bytes is larger than the limit of {most:,}")
+        raise TooLarge(
+            f"an image of {size:,} bytes is larger than the limit of {most:,}: send fewer pixels, "
+            "or raise LAYERTUNE_IMAGE_MAX_PIXELS"
+        )
     return files().get_bytes(name)
 
 

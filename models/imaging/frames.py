@@ -124,7 +124,8 @@ def _header(image: Image.Image, data: bytes, max_pixels: int) -> Header:
         raise UnreadableError("too_small", f"{width} x {height} pixels; a side has {SIDE_MIN}")
     if width * height > max_pixels:
         raise UnreadableError(
-            "too_large", f"{width} x {height} pixels; at most {max_pixels:,} pixels are read"
+            "too_large",
+            f"{width} x {height} pixels; at most {max_pixels:,} pixels are read: send fewer",
         )
     try:
         header = Header(
@@ -151,7 +152,7 @@ def _check_weight(header: Header, max_pixels: int) -> None:
         raise UnreadableError(
             "too_large",
             f"{header.width} x {header.height} pixels of {header.bits} bits are {weight:,} bytes; "
-            f"at most {most:,} are read",
+            f"at most {most:,} are read: send fewer, or 8 bits of each",
         )
 
 

@@ -148,7 +148,9 @@ def _card(path: Path, tasks: Mapping[str, Task]) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise BundleError("bad_card", "card.json is not an object")
     if _deeper(card, DEEPEST):
-        raise BundleError("bad_card", f"card.json is nested deeper than {DEEPEST} levels")
+        raise BundleError(
+            "bad_card", f"card.json is nested deeper than {DEEPEST} levels: flatten it"
+        )
     for why in _faults(card, tasks):
         raise BundleError("bad_card", f"card.json: {why}")
     return {name: value for name, value in card.items() if name not in OWN_FIELDS}
