@@ -128,6 +128,8 @@ def tend(module: str, row_id: str) -> int:
                 child.kill()
     finally:
         child.close()
+    if status != 0:
+        untidy.set()  # even where it held nothing: its last act may have been cut short
     _lose_what_it_held(child.owner, reason or how_it_ended(status))
     log.info("%s for %s ended: status %d", module, row_id, status)
     return status
@@ -136,7 +138,6 @@ def tend(module: str, row_id: str) -> int:
 def _lose_what_it_held(owner: str, detail: str) -> None:
     def lose(session: Session) -> None:
         for table, row_id, attempt in work.held(session, owner):
-            untidy.set()
             log.warning("%s: attempt %d ended without a word: %s", row_id, attempt, detail)
             lifecycle.lose(
                 session, table, row_id, attempt, worker_alive=not stopping.is_set(), detail=detail
