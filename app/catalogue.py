@@ -31,6 +31,7 @@ class TaskBody(BaseModel):
     positive: str | None
     headline: str = Field(description="The metric that ranks depths; higher is better")
     operating_points: list[str]
+    presets: list[str] = Field(description="Recipes it can be tuned by")
     layouts: list[LayoutBody] = Field(description="Accepted uploads, in order of preference")
 
 
@@ -81,6 +82,7 @@ def task_body(task: Task) -> TaskBody:
         positive=task.positive,
         headline=task.headline,
         operating_points=list(task.points),
+        presets=list(task.presets),
         layouts=[
             LayoutBody(name=name, example=known[name].example)
             for name in task.layouts

@@ -1,4 +1,4 @@
-"""`python -m models`: describe, phantom, tune, evaluate, predict, without service or database."""
+"""`python -m models`: a whole sweep, its model and its answers, without service or database."""
 
 import argparse
 import hashlib
@@ -27,11 +27,12 @@ from models.inference import runtime
 from models.inference.volume import examine
 from models.ingest import Limits, RejectedError, ingest
 from models.pack import MANIFEST, Pack
-from models.spec import PRESETS, Recipe, recipe
+from models.spec import PRESETS, Recipe, preset_of, recipe
 from models.splits import floor_problems
 from models.sweep import POLICIES
 from models.tuning import device
 from models.tuning.checkpoint import Epoch
+from models.tuning.compare import compared, table
 from models.tuning.errors import BadDataError, TuningError
 from models.tuning.finish.completing import Finished
 from models.tuning.finish.evaluate import evaluate
@@ -59,6 +60,10 @@ def arguments() -> argparse.ArgumentParser:
     tested.add_argument("model", type=Path, help="folder with weights.safetensors and card.json")
     tested.add_argument("data", type=Path, help="archive, folder or pack")
     tested.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    beside = verbs.add_parser("compare", help="models of one task side by side, in one table")
+    beside.add_argument("data", type=Path, help="archive, folder or pack")
+    beside.add_argument("models", type=Path, nargs="+", help="folders as of `evaluate`")
+    beside.add_argument("--split", default="test", choices=("train", "validation", "test"))
     asked = verbs.add_parser("predict", help="a model on images or volumes, as it is served")
     asked.add_argument("model", type=Path, help="folder with model.onnx and card.json")
     asked.add_argument(
@@ -148,8 +153,11 @@ def run_tune(given: argparse.Namespace) -> None:
     pack = pack_of(given.data, given.task, given.out, given.positive)
     with Pack.open(pack) as opened:
         problems = floor_problems(opened.manifest, task.output, volumes=task.volumes)
+    if given.preset not in task.presets:
+        problems += [f"{task.name} has no way {given.preset!r}: {' or '.join(task.presets)}"]
     if problems:
         raise BadDataError("; ".join(problems))
+    task = task.by(given.preset)
     init, start = "imagenet", None
     if given.init is not None:
         start = given.init
@@ -168,7 +176,7 @@ def run_tune(given: argparse.Namespace) -> None:
 def _recipe(given: argparse.Namespace) -> Recipe:
     names = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "variants")
     chosen = {name: getattr(given, name) for name in names}
-    task = tasks()[given.task]
+    task = tasks()[given.task].by(given.preset)
     wanted = {name: value for name, value in chosen.items() if value is not None}
     return recipe(given.preset, task.output, balanced=task.balanced, **wanted)
 
@@ -201,7 +209,7 @@ def report(made: Finished, out: Path) -> None:
 def run_evaluate(given: argparse.Namespace) -> None:
     card = json.loads((given.model / "card.json").read_text())
     kept = given.model / "weights.safetensors"
-    task = tasks()[card["task"]]
+    task = tasks()[card["task"]].by(preset_of(card))
     with tempfile.TemporaryDirectory() as scratch:
         pack = pack_of(given.data, task.name, Path(scratch), card["positive"])
         divisor = card["calibration"]["temperature"]
@@ -220,9 +228,19 @@ def run_evaluate(given: argparse.Namespace) -> None:
     sys.stdout.write("\n")
 
 
+def run_compare(given: argparse.Namespace) -> None:
+    cards = [json.loads((model / "card.json").read_text()) for model in given.models]
+    kinds = {card["task"] for card in cards}
+    if len(kinds) > 1:
+        raise BadDataError(f"the models are of {', '.join(sorted(kinds))}: compare those of one")
+    with tempfile.TemporaryDirectory() as scratch:
+        pack = pack_of(given.data, kinds.pop(), Path(scratch), cards[0]["positive"])
+        Console().print(table([compared(model, pack, given.split) for model in given.models]))
+
+
 def run_predict(given: argparse.Namespace) -> None:
     card = json.loads((given.model / "card.json").read_text())
-    task = tasks()[card["task"]]
+    task = tasks()[card["task"]].by(preset_of(card))
     network = runtime.load(given.model / "model.onnx", card["serving"].get("bf16"))
     point = serving.choose_point(card, given.operating_point)
     for file in given.files:
@@ -251,6 +269,7 @@ VERBS = {
     "phantom": phantom,
     "tune": run_tune,
     "evaluate": run_evaluate,
+    "compare": run_compare,
     "predict": run_predict,
 }
 

@@ -60,6 +60,9 @@ PRESETS = {
         schedule="step", decay=0.95, momentum=0.9, bias_rate=2.0, stratify=True, patience=5,
     ),
 }  # fmt: skip
+GENERAL = tuple(PRESETS)  # for every task
+# The paper's patches about pixels (1.5), for tasks that have such a way (`Task.ways`).
+PRESETS["patches"] = replace(PRESETS["modern"], preset="patches")
 
 
 # What a preset says otherwise for map networks: every pixel teaches, so gradients are steadier
@@ -88,6 +91,13 @@ def recipe(
     if "variants" not in given:
         chosen = replace(chosen, variants=min(chosen.epochs, chosen.variants))
     return chosen
+
+
+def preset_of(card: Mapping[str, Any]) -> str:
+    """The preset that a card names; `modern` where it comes from elsewhere and names none."""
+    kept = card.get("recipe")
+    named = kept.get("preset") if isinstance(kept, Mapping) else None
+    return named if isinstance(named, str) else "modern"
 
 
 def recipe_in(kept: Mapping[str, Any]) -> Recipe:

@@ -1,7 +1,7 @@
 """A task: one clinical question as data plus six plain functions. One file in models/tasks each."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.case import Case, CaseFiles, Roi
 from models.findings import Labels, Measure, OperatingPoint, Scores
+from models.spec import GENERAL
 
 Output = Literal["classes", "map"]
 
@@ -52,7 +53,12 @@ class Task:
     video     whether it also answers for a video, frame by frame
     volumes   whether its cases are volumes, of which patches are cut at candidates
     balanced  whether an epoch shows as many patches of the one class as of the other (paper 1.1)
-    drawn     how many patches of an image one training draw has, at most
+    drawn     how many patches of a case one training draw has, at most
+    served    how many serving cuts of one, about
+    placed    whether a patch has a class of its own, as what lies at one place of the case: a case
+              has hundreds
+    ways      other ways to the same finding, each a task of the same name, by the preset of the
+              recipe that takes them; they are measured beside this one and not served
     """
 
     name: str
@@ -81,3 +87,15 @@ class Task:
     volumes: bool = False
     balanced: bool = False
     drawn: int = 1
+    served: int = 1
+    placed: bool = False
+    ways: "Mapping[str, Task]" = field(default_factory=dict)
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """The presets of recipes that it can be tuned by."""
+        return (*GENERAL, *self.ways)
+
+    def by(self, preset: str) -> "Task":
+        """The task as recipes of that preset do it."""
+        return self.ways.get(preset, self)

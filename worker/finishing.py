@@ -18,12 +18,11 @@ from app.db.tables import Dataset, EpochRow, Finish, Json, Model, Registration, 
 from app.settings import settings
 from app.storage import files
 from models import measures as measure_files
-from models.discovery import tasks
 from models.inference.predict import labels_of
 from models.tuning import session as tuning
 from worker.alive import Lease, patiently
 from worker.leftovers import folder_for
-from worker.training import Stages, pack_of, plain_json, spec_from, store
+from worker.training import Stages, pack_of, plain_json, spec_from, store, task_of
 
 
 def finish(sweep_id: str, lease: Lease) -> None:
@@ -42,7 +41,7 @@ def finish(sweep_id: str, lease: Lease) -> None:
     out = folder_for("finishes", lease)
     try:
         finished = tuning.finish(
-            pack_of(dataset, lease), tasks()[sweep.task], outcomes, measures,
+            pack_of(dataset, lease), task_of(sweep), outcomes, measures,
             partial(fetch, lease=lease),
             tuning.Room(out, settings().scratch, settings().cache_max_bytes),
             test_opened=opened + 1, tick=Stages(lease, sweep_id, None),

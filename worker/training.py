@@ -23,6 +23,7 @@ from models import stats
 from models.discovery import backbones, tasks
 from models.pack import Pack
 from models.spec import Numerics, RunSpec, recipe_in
+from models.task import Task
 from models.tuning import session as tuning
 from worker.alive import Lease, patiently
 from worker.leftovers import folder_for
@@ -77,10 +78,14 @@ def spec_of(run: Run, sweep: Sweep, pack: Path, init: str) -> RunSpec:
         begun = Numerics(**run.spec["numerics"])
         numerics = begun if begun.device in ("cpu", numerics.device) else numerics
     return tuning.spec_of(
-        manifest, tasks()[sweep.task], backbones()[sweep.backbone], run.arm,
-        recipe_in(sweep.recipe),
+        manifest, task_of(sweep), backbones()[sweep.backbone], run.arm, recipe_in(sweep.recipe),
         numerics=numerics, seed=run.seed, fraction=run.fraction, init=init,
     )  # fmt: skip
+
+
+def task_of(sweep: Sweep) -> Task:
+    """The task, as the sweep's recipe does it."""
+    return tasks()[sweep.task].by(recipe_in(sweep.recipe).preset)
 
 
 def spec_from(kept: Json) -> RunSpec:
@@ -116,7 +121,7 @@ class Training:
         """Trains to the end and ends the row `succeeded`; raises whatever stops it before."""
         self.tick("starting", 0, 1)
         pack = pack_of(self.dataset, self.lease)
-        task, backbone = tasks()[self.sweep.task], backbones()[self.sweep.backbone]
+        task, backbone = task_of(self.sweep), backbones()[self.sweep.backbone]
         init, weights = starting_weights(self.sweep, self.run.scratch, self.lease)
         spec = spec_of(self.run, self.sweep, pack, init)
         self.adopt(spec)
@@ -204,7 +209,7 @@ class Training:
         weights = self.store("weights.safetensors", "weights/")
         measures = self.store("measures.json", f"measures/{self.run.id}-")
         rows, labels = measure_files.load((self.folder / "measures.json").read_bytes())
-        task = tasks()[self.sweep.task]
+        task = task_of(self.sweep)
         every = stats.ticking(
             stats.every(task, labels), partial(self.tick, "validating", len(patches), len(patches))
         )

@@ -58,7 +58,7 @@ def start(
     init: Annotated[str, typer.Option(help="imagenet, or a model mdl_… to continue from")] = "",
     arms: Annotated[str, typer.Option(help="all, or a list: depth:1,depth:3,scratch")] = "",
     policy: Annotated[str, typer.Option(help="exhaustive or until_plateau")] = "",
-    preset: Annotated[str | None, typer.Option(help="Recipe: modern or paper")] = None,
+    preset: Annotated[str | None, typer.Option(help="Recipe: modern, paper, patches")] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     batch_size: Annotated[int | None, typer.Option(min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.db.tables import Model
 from app.errors import Conflict, Unprocessable
 from app.predictions.options import Options
-from app.registry import service as registry
+from app.registry import deployments as registry
 from app.storage import files
 from models.findings import OperatingPoint
 from models.inference.predict import PointError, choose_point, point_of

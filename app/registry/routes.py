@@ -29,7 +29,7 @@ from app.idempotency import Asked
 from app.multipart import Form, Wanted, joined, receive
 from app.pages import page
 from app.ranged import Range
-from app.registry import agreement, imports, schemas, service
+from app.registry import agreement, deployments, imports, schemas, service
 from app.replies import respond, tagged
 from app.storage import Files, forget
 
@@ -242,7 +242,7 @@ def put_deployment(
     asked: schemas.DeploymentRequest,
 ) -> Response:
     """Puts a model behind a name; putting an old one again is the rollback."""
-    view = service.deploy(session, caller, name, asked)
+    view = deployments.deploy(session, caller, name, asked)
     return respond(request, view)
 
 
@@ -260,11 +260,9 @@ def list_deployments(
     cursor: Cursor = None,
 ) -> Response:
     """What answers now, by name, each with its history."""
-    query = service.deployments(caller.workspace)
-    rows, following = page(
-        session, query, service.DEPLOYMENT_ORDER, cursor, limit, newest_first=False
-    )
-    items = [service.show_deployment(session, caller.workspace, row.name) for row in rows]
+    query = deployments.query(caller.workspace)
+    rows, following = page(session, query, deployments.ORDER, cursor, limit, newest_first=False)
+    items = [deployments.show(session, caller.workspace, row.name) for row in rows]
     return respond(request, schemas.DeploymentPage(items=items, next_cursor=following))
 
 
@@ -277,4 +275,4 @@ def list_deployments(
 )
 def get_deployment(request: Request, caller: Viewer, session: ReadSession, name: Name) -> Response:
     """One deployment with its history."""
-    return respond(request, service.show_deployment(session, caller.workspace, name))
+    return respond(request, deployments.show(session, caller.workspace, name))

@@ -31,7 +31,9 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    preset: Literal["modern", "paper"] = "modern"
+    preset: Literal["modern", "paper", "patches"] = Field(
+        "modern", description="`patches` is the paper's way to the lines of intima_media"
+    )
     epochs: int | None = Field(None, ge=1, le=1000)
     batch_size: int | None = Field(None, ge=2, le=1024)
     learning_rate: float | None = Field(None, gt=0, le=10, description="Of tuned layers")

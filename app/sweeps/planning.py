@@ -15,7 +15,7 @@ from models import arms as arm_rules
 from models import discovery, splits, weights
 from models.arms import Arm
 from models.backbone import Backbone
-from models.spec import Recipe, recipe
+from models.spec import Recipe, preset_of, recipe
 from models.sweep import POLICIES
 from models.task import Task
 
@@ -60,26 +60,30 @@ class Planned:
         """What all runs cost together, in multiply-adds."""
         return sum(
             cost.run_macs(
-                costs(self.backbone.name, self.dataset),
-                work_of(self.dataset, m.arm.depth, m.fraction, self.recipe),
+                costs(self.backbone.name, self.task, self.dataset),
+                work_of(self.dataset, self.task, m.arm.depth, m.fraction, self.recipe),
             )
             for m in self.members()
         )
 
 
-def costs(backbone: str, dataset: Dataset) -> tuple[int, ...]:
-    """Multiply-adds of each layer of the network that a sweep on these data tunes, per image."""
-    output = discovery.tasks()[dataset.task].output
-    return cost.layer_macs(discovery.backbones()[backbone], output, len(dataset.classes))
+def costs(backbone: str, task: Task, dataset: Dataset) -> tuple[int, ...]:
+    """Multiply-adds of each layer of the network that a sweep on these data tunes, per patch."""
+    classes = len(task.classes or dataset.classes)
+    return cost.layer_macs(discovery.backbones()[backbone], task.output, classes)
 
 
 def work_of(
-    dataset: Dataset, depth: int, fraction: float, chosen: Recipe, epochs: int | None = None
-) -> cost.Work:
+    dataset: Dataset, task: Task, depth: int, fraction: float, chosen: Recipe,
+    epochs: int | None = None,
+) -> cost.Work:  # fmt: skip
     """Of a run with this recipe, or of its first `epochs`."""
     train, validation = dataset.splits.get("train", 0), dataset.splits.get("validation", 0)
-    shown = train * fraction * chosen.passes(train * fraction)
-    return cost.Work(depth, chosen.epochs if epochs is None else epochs, shown, validation)
+    patches = train * fraction * task.drawn
+    shown = patches * chosen.passes(patches)
+    return cost.Work(
+        depth, chosen.epochs if epochs is None else epochs, shown, validation * task.served
+    )
 
 
 def plan(session: Session, workspace: str, asked: SweepRequest) -> Planned:
@@ -90,28 +94,37 @@ def plan(session: Session, workspace: str, asked: SweepRequest) -> Planned:
     dataset = _dataset(session, workspace, asked.dataset_id)
     task = discovery.tasks()[dataset.task]
     origin = _origin(session, workspace, asked.init)
-    backbone, errors = _backbone(_wanted(asked, origin), task)
-    if asked.policy not in POLICIES:
-        detail = f"unknown policy {asked.policy!r}: use one of {', '.join(POLICIES)}"
-        errors.append({"pointer": "#/policy", "detail": detail})
+    way = task.by(asked.recipe.preset)
+    backbone, errors = _backbone(_wanted(asked, origin), way)
+    errors += _unknown(asked, task)
     arms: tuple[Arm, ...] = ()
     if backbone is not None:
-        arms, found = _arms(asked, backbone.depths[task.output])
+        arms, found = _arms(asked, backbone.depths[way.output])
         errors += found
     seeds = tuple(dict.fromkeys(asked.seeds))
     fractions = tuple(sorted({*asked.fractions, 1.0}, reverse=True))
     errors += _count_errors(len(arms) * len(seeds) * len(fractions))
     errors += [
         {"pointer": "#/init", "detail": f"model {asked.init!r} {why}"}
-        for why in _unfit(origin, asked, dataset)
+        for why in _unfit(origin, asked, dataset, way)
     ]
     if errors or backbone is None:
         raise Unprocessable("invalid", "the sweep cannot be started as asked", errors)
     _need_weights(asked, backbone, arms)
     _need_floor(session, dataset, task)
     given = asked.recipe.model_dump(exclude_none=True, exclude={"preset"})
-    chosen = recipe(asked.recipe.preset, task.output, balanced=task.balanced, **given)
-    return Planned(dataset, task, backbone, chosen, arms, seeds, fractions)
+    chosen = recipe(asked.recipe.preset, way.output, balanced=way.balanced, **given)
+    return Planned(dataset, way, backbone, chosen, arms, seeds, fractions)
+
+
+def _unknown(asked: SweepRequest, task: Task) -> Iterator[dict[str, str]]:
+    """A policy that there is not, a preset that this task has not."""
+    if asked.recipe.preset not in task.presets:
+        detail = f"{task.name} has no way {asked.recipe.preset!r}: {' or '.join(task.presets)}"
+        yield {"pointer": "#/recipe/preset", "detail": detail}
+    if asked.policy not in POLICIES:
+        detail = f"unknown policy {asked.policy!r}: use one of {', '.join(POLICIES)}"
+        yield {"pointer": "#/policy", "detail": detail}
 
 
 def recipe_json(chosen: Recipe) -> dict[str, object]:
@@ -178,7 +191,7 @@ def _wanted(asked: SweepRequest, origin: Model | None) -> str:
     return str(origin.card.get("backbone") or asked.backbone)
 
 
-def _unfit(model: Model | None, asked: SweepRequest, dataset: Dataset) -> Iterator[str]:
+def _unfit(model: Model | None, asked: SweepRequest, dataset: Dataset, task: Task) -> Iterator[str]:
     """Why a model is none to go on from: it needs the same backbone, output and classes."""
     if asked.init == IMAGENET:
         return
@@ -190,10 +203,10 @@ def _unfit(model: Model | None, asked: SweepRequest, dataset: Dataset) -> Iterat
     backbone, wanted = model.card.get("backbone"), _wanted(asked, model)
     if backbone != wanted:
         yield f"has the backbone {backbone}, not {wanted}"
-    tasks = discovery.tasks()
-    if model.task in tasks and tasks[model.task].output != tasks[dataset.task].output:
+    origin = discovery.tasks().get(model.task)
+    if origin is not None and origin.by(preset_of(model.card)).output != task.output:
         yield f"is of {model.task}: its network has another output than {dataset.task} needs"
-    classes = tasks[dataset.task].classes or tuple(sorted(dataset.classes))
+    classes = task.classes or tuple(sorted(dataset.classes))
     if sorted(model.card.get("classes", ())) != sorted(classes):
         yield f"tells apart {model.card.get('classes')}, the data set {list(classes)}"
 

@@ -56,8 +56,10 @@ def _history(session: Session, backbone: str) -> list[tuple[float, float]]:
 
 
 def _macs(sweep: Sweep, dataset: Dataset, run: Run, epochs: int) -> float:
-    work = planning.work_of(dataset, run.depth, run.fraction, recipe_in(sweep.recipe), epochs)
-    return cost.run_macs(planning.costs(sweep.backbone, dataset), work)
+    chosen = recipe_in(sweep.recipe)
+    task = discovery.tasks()[sweep.task].by(chosen.preset)
+    work = planning.work_of(dataset, task, run.depth, run.fraction, chosen, epochs)
+    return cost.run_macs(planning.costs(sweep.backbone, task, dataset), work)
 
 
 def create(session: Session, caller: Caller, asked: SweepRequest) -> Sweep:

@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from models.case import UNKNOWN
 from models.door.archive_zip import METHODS, TooManyError, directory_of
 from models.inference.runtime import NetworkError, load
+from models.spec import preset_of
 from models.task import Task
 
 LIMITS = {
@@ -96,7 +97,7 @@ def read(path: Path, folder: Path, tasks: Mapping[str, Task]) -> Bundle:
         if name not in members:
             raise BundleError("incomplete_bundle", f"{name} is missing: {CONTENTS}")
     card = _card(members["card.json"].path, tasks)
-    is_map = tasks[card["task"]].output == "map"
+    is_map = tasks[card["task"]].by(preset_of(card)).output == "map"
     _check_network(members["model.onnx"].path, len(card["classes"]) + is_map, is_map)
     if "weights.safetensors" in members:
         _check_weights(members["weights.safetensors"].path)
@@ -175,6 +176,7 @@ def _finite(text: str) -> float:
 
 def _faults(card: Mapping[str, Any], tasks: Mapping[str, Task]) -> Iterator[str]:
     task, classes = tasks.get(str(card.get("task"))), card.get("classes")
+    task = task and task.by(preset_of(card))
     if task is None:
         yield f"task {card.get('task')!r}: use one of {', '.join(tasks)}"
     fewest = 1 if task is not None and task.output == "map" else 2

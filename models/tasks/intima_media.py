@@ -2,10 +2,12 @@
 how thick is what lies between? (paper 1.5)
 
 The far wall is looked for in the frame, or in the region that a caller names; a map network tells
-lumen, intima-media and adventitia apart along it; the lines are traced in its map.
+lumen, intima-media and adventitia apart along it; the lines are traced in its map. PATCHES is the
+paper's own way to them, pixel by pixel, to be measured beside it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from models.case import Box, Case, CaseFiles, Lines, Roi
 from models.findings import Columns, IntimaMediaFinding, Labels, Measure, OperatingPoint
 from models.imaging import carotid_phantom, frames
-from models.imaging.wall import draws, thickness, tiles
+from models.imaging.wall import draws, patchwise, thickness, tiles
 from models.imaging.wall.locating import Stretch, locate
 from models.imaging.wall.tracing import Traced, trace
 from models.metrics import boundaries, operating
@@ -24,6 +26,10 @@ DRAWS = 4  # patches of an image in one training draw: a wall is several patches
 RIVAL = 0.7  # of the best wall's contrast: another one as clear is looked at too
 AROUND_PX = 20  # the region told is so much higher than the lines, above and below
 DIGITS = 2  # a hundredth of a pixel is less than a micrometre
+EACH = 16  # patches of a class in one training draw: neighbours on a line show the same
+STEP = 32  # columns from one that is asked pixel by pixel to the next
+
+Floats = NDArray[np.float64]
 
 
 def read(files: CaseFiles) -> Case:
@@ -93,31 +99,35 @@ def decide(
 ) -> IntimaMediaFinding:
     """Both lines, one point for each column that has them, and how far they are apart."""
     traced = _traced(case, rois, outputs)
-    apart = thickness.per_column(traced.upper, traced.lower)
+    return _told(case, traced.x, (traced.upper, traced.lower), traced.looked)
+
+
+def _told(case: Case, x: Floats, lines: tuple[Floats, Floats], looked: int) -> IntimaMediaFinding:
+    apart = thickness.per_column(*lines)
     spacing = case.spacing_mm
     return IntimaMediaFinding(
-        lumen_intima=_points(traced.x, traced.upper),
-        media_adventitia=_points(traced.x, traced.lower),
+        lumen_intima=_points(x, lines[0]),
+        media_adventitia=_points(x, lines[1]),
         imt_mm=thickness.summary(apart, None if spacing is None else spacing[0]),
         imt_px=thickness.summary(apart),
         spacing_mm=spacing[0] if spacing is not None and spacing[0] == spacing[1] else spacing,
         spacing_source=None if spacing is None else case.spacing_source,
-        roi_px=case.roi_px or _around(traced),
-        columns=Columns(len(traced.x), traced.looked - len(traced.x)),
+        roi_px=case.roi_px or _around(x, lines),
+        columns=Columns(len(x), looked - len(x)),
     )
 
 
-def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
+def _points(x: Floats, y: Floats) -> tuple[tuple[float, float], ...]:
     return tuple(zip(x.tolist(), np.round(y, DIGITS).tolist(), strict=True))
 
 
-def _around(traced: Traced) -> Box | None:
+def _around(x: Floats, lines: tuple[Floats, Floats]) -> Box | None:
     """The box of the lines with some room, or None without any."""
-    if not len(traced.x):
+    if not len(x):
         return None
-    top = max(0.0, float(np.floor(traced.upper.min())) - AROUND_PX)
-    bottom = float(np.ceil(traced.lower.max())) + AROUND_PX
-    return float(traced.x[0]), top, float(traced.x[-1]) + 1, bottom
+    top = max(0.0, float(np.floor(lines[0].min())) - AROUND_PX)
+    bottom = float(np.ceil(lines[1].max())) + AROUND_PX
+    return float(x[0]), top, float(x[-1]) + 1, bottom
 
 
 def measure(
@@ -130,11 +140,15 @@ def measure(
 
     Raises ValueError for a case without lines.
     """
+    traced = _traced(case, rois, outputs)
+    return _measured(case, traced.x, (traced.upper, traced.lower))
+
+
+def _measured(case: Case, x: Floats, lines: tuple[Floats, Floats]) -> Measure:
     if case.lines is None:
         raise ValueError(f"case {case.case_id} has no lines; it cannot be measured")
-    traced = _traced(case, rois, outputs)
-    said = tuple(np.column_stack([traced.x, y]) for y in (traced.upper, traced.lower))
-    return boundaries.measured(case, case.lines, (said[0], said[1]))
+    upper, lower = (np.column_stack([x, y]) for y in lines)
+    return boundaries.measured(case, case.lines, (upper, lower))
 
 
 def phantom(rng: np.random.Generator, index: int) -> Phantom:
@@ -142,7 +156,53 @@ def phantom(rng: np.random.Generator, index: int) -> Phantom:
     return carotid_phantom.patient(rng, index)
 
 
-TASK = Task(
+# ---- the paper's own way ------------------------------------------------------------------------
+
+
+def pixelwise(case: Case, size: int, rng: np.random.Generator | None) -> Iterator[Roi]:
+    """Patches about single pixels. Serving: about every pixel of every STEP-th column along the
+    far wall. Training: EACH of every class, none of a case without lines.
+
+    mark = (x, y) of the pixel; truth is UNKNOWN where nobody drew lines.
+    """
+    if rng is None:
+        places = patchwise.sweep(_walls(case)[0], len(case.pixels), STEP).centres
+        truth = None if case.lines is None else patchwise.classes_at(case.lines, places)
+    elif case.lines is None:
+        return
+    else:
+        places, truth = patchwise.centres(case.lines, EACH, rng)
+    for k, pixels in enumerate(patchwise.patches(case.pixels, places, size)):
+        x, y = (float(side) for side in places[k])
+        said = None if truth is None else int(truth[k])
+        yield Roi(pixels, patchwise.box_of(x, y), truth=said, mark=(x, y))
+
+
+def decide_pixelwise(
+    case: Case,
+    rois: Sequence[Roi],
+    outputs: NDArray[np.float32],
+    labels: Labels,  # noqa: ARG001 - a wall has the classes it has
+    point: OperatingPoint | None,  # noqa: ARG001 - lines have no threshold to choose
+) -> IntimaMediaFinding:
+    """As `decide`, from each column's strongest answers (see models.imaging.wall.patchwise)."""
+    asked = patchwise.swept([roi.mark for roi in rois])
+    x, upper, lower = patchwise.traced(asked, outputs)
+    return _told(case, x, (upper, lower), int(asked.x[-1] - asked.x[0]) + 1)
+
+
+def measure_pixelwise(
+    case: Case,
+    rois: Sequence[Roi],
+    outputs: NDArray[np.float32],
+    labels: Labels,  # noqa: ARG001 - see decide
+) -> Measure:
+    """As `measure`. Raises ValueError for a case without lines."""
+    x, upper, lower = patchwise.traced(patchwise.swept([roi.mark for roi in rois]), outputs)
+    return _measured(case, x, (upper, lower))
+
+
+MAPS = Task(
     name="intima_media",
     question="Where do the boundaries of the carotid's far wall run, and how thick is the wall?",
     output="map",
@@ -162,4 +222,12 @@ TASK = Task(
     phantom=phantom,
     weighted=boundaries.values,
     drawn=DRAWS,
+    served=DRAWS,
 )
+
+PATCHES = replace(
+    MAPS, output="classes", classes=patchwise.CLASSES, rois=pixelwise, decide=decide_pixelwise,
+    measure=measure_pixelwise, drawn=EACH * len(patchwise.CLASSES), served=1200, placed=True,
+)  # fmt: skip
+
+TASK = replace(MAPS, ways={"patches": PATCHES})

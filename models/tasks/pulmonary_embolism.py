@@ -237,4 +237,7 @@ TASK = Task(
     fit=fit,
     volumes=True,
     balanced=True,
+    drawn=150,  # LIKELIEST, of 300 candidates each EVERY-th, and those on emboli
+    served=1200,  # SERVED views of at most 300
+    placed=True,
 )

@@ -16,13 +16,13 @@ from models.case import UNKNOWN
 def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
     """The mean loss of a batch, in float32.
 
-    logits [n, classes] with truth [n], or [n, 1 + classes, size, size] with truth [n, size, size],
-    where pixels that are UNKNOWN count for nothing. The Dice term (Milletari 2016) is over the
-    whole batch, of the classes that occur in it; background has none of its own.
+    logits [n, classes] with truth [n], or [n, 1 + classes, size, size] with truth [n, size, size];
+    what is UNKNOWN counts for nothing, and something must be known. The Dice term (Milletari 2016)
+    is over the whole batch, of the classes that occur in it; background has none of its own.
     """
     logits = logits.float()
     if logits.ndim == 2:
-        return functional.cross_entropy(logits, truth)
+        return functional.cross_entropy(logits, truth, ignore_index=UNKNOWN)
     known = (truth != UNKNOWN).sum().clamp(min=1)
     pixels = functional.cross_entropy(logits, truth, ignore_index=UNKNOWN, reduction="sum") / known
     overlap: Tensor = _dice(logits.shape[1])(logits, truth)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models import measures as measure_files
 from models.arms import parse, rates
+from models.case import UNKNOWN
 from models.discovery import backbones, tasks
 from models.findings import Measure
 from models.spec import RunSpec
@@ -90,7 +91,8 @@ class Run:
         loss, labels = 0.0, self.patches.labels
         for rows, flat, logits in self.outputs(tick):
             truth = torch.from_numpy(self.patches.truth(flat))
-            loss += loss_of(logits, truth).item() * len(flat)
+            if (truth != UNKNOWN).any():
+                loss += loss_of(logits, truth).item() * len(flat)
             scores = scores_of(logits).numpy()
             found += self.patches.measures(rows, scores, self.task, labels)
         return found, loss / len(self.patches.validation)
@@ -132,7 +134,7 @@ def begin(
 ) -> Run:  # fmt: skip
     """Builds the run, fills the prefix cache where there is one, and goes back to a checkpoint."""
     device, backbone = settle(spec.numerics), backbones()[spec.backbone]
-    task = tasks()[spec.task]
+    task = tasks()[spec.task].by(spec.recipe.preset)
     row = backbone.row(task.output)
     arm = parse(spec.arm, len(row))
     if weights is None and not arm.scratch:

@@ -7,13 +7,14 @@ the paper leaves open is ours: 32 x 32 pixels (as in the sister paper, Shin et a
 background keeps away, the band of rows that is swept.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.case import Lines, Pixels
+from models.case import UNKNOWN, Box, Lines, Pixels
 from models.imaging.wall.geometry import by_column
 from models.imaging.wall.locating import Stretch
 from models.imaging.wall.snake import stiffened
@@ -26,6 +27,7 @@ PATCH_PX = 32  # across and down, of the image
 FAR_PX = 6  # background is so far from both lines
 AWAY_PX = 60  # and no farther than this from the wall: what a region of interest holds
 BAND_PX = (44, 30)  # rows above and below the wall that was located: a plaque stands out of it
+ON_PX = 1.0  # a pixel so near to a line lies on it
 SEEN = 0.5  # the least response of either line for which a column has evidence
 
 
@@ -52,6 +54,25 @@ def centres(lines: Lines, each: int, rng: np.random.Generator) -> tuple[Floats, 
     rows = [upper[picked[0]], lower[picked[1]], _background(upper, lower, picked[2], rng)]
     places = np.column_stack([x[picked].ravel(), np.concatenate(rows)])
     return places, np.repeat(np.arange(len(CLASSES)), each)
+
+
+def classes_at(lines: Lines, places: Floats) -> NDArray[np.int64]:
+    """[n] what `places` [n, 2] show: a line they lie on, or background far from both. What lies
+    between is UNKNOWN, as in training, and so are columns that nobody traced.
+    """
+    x, *heights = by_column(lines)
+    if not len(x):
+        return np.full(len(places), UNKNOWN, np.int64)
+    away = np.stack([np.abs(np.interp(places[:, 0], x, y) - places[:, 1]) for y in heights])
+    found = np.where(away.min(axis=0) >= FAR_PX, CLASSES.index("background"), UNKNOWN)
+    found = np.where(away.min(axis=0) <= ON_PX, away.argmin(axis=0), found)
+    found[(places[:, 0] < x[0]) | (places[:, 0] > x[-1])] = UNKNOWN
+    return found.astype(np.int64)
+
+
+def box_of(x: float, y: float) -> Box:
+    """What of the image a patch about a pixel shows."""
+    return x - PATCH_PX / 2, y - PATCH_PX / 2, x + PATCH_PX / 2, y + PATCH_PX / 2
 
 
 def _background(
@@ -91,6 +112,13 @@ def sweep(wall: Stretch, height: int, step: int) -> Sweep:
     rows = min(height, sum(BAND_PX) + 1)
     top = np.clip(np.round(wall.y[::step]) - BAND_PX[0], 0, height - rows)
     return Sweep(wall.x[::step], top, rows)
+
+
+def swept(places: Sequence[Sequence[float]]) -> Sweep:
+    """The sweep whose pixels these are: (x, y) of each, in its order."""
+    x, y = np.array(places, dtype=np.float64).T
+    columns, first = np.unique(x, return_index=True)
+    return Sweep(columns, y[first], len(x) // len(columns))
 
 
 def traced(found: Sweep, scores: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:

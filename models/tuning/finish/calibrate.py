@@ -43,6 +43,8 @@ def calibrate(
     logits = torch.cat([found for _, _, found in parts]).double()
     if task.volumes:
         return _of_candidates(logits, patches, task)
+    if task.placed:
+        return _of_places(logits, patches, task)
     rows = patches.validation_rows
     case = np.repeat(np.arange(len(rows)), [row.patches for row in rows])
     truth = np.array([row.truth for row in rows], dtype=np.int64)
@@ -70,6 +72,22 @@ def _of_candidates(logits: torch.Tensor, patches: PatchSet, task: Task) -> Calib
         "before": _faults(*_candidates(raw)), "after": _faults(*_candidates(found)),
     }  # fmt: skip
     return Calibrated(1.0, labels, found, record)
+
+
+def _of_places(logits: torch.Tensor, patches: PatchSet, task: Task) -> Calibrated:
+    """Places of an image, of which somebody has said what most of them show."""
+    truth = patches.truth(len(patches.train) * patches.variants + np.arange(len(logits)))
+    told = truth != UNKNOWN
+    divisor = calibration.temperature(logits[told].numpy(), truth[told])
+    scores = [torch.softmax(logits / t, dim=1).float().numpy() for t in (1.0, divisor)]
+    record = {
+        "method": "temperature over places", "temperature": divisor,
+        "cases": len(patches.validation_rows), "places": int(told.sum()),
+        "before": _faults(truth[told], scores[0][told]),
+        "after": _faults(truth[told], scores[1][told]),
+    }  # fmt: skip
+    rows, labels = patches.validation_rows, patches.labels
+    return Calibrated(divisor, labels, patches.measures(rows, scores[1], task, labels), record)
 
 
 def _candidates(cases: list[Measure]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

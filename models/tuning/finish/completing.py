@@ -96,7 +96,8 @@ def complete(
     exported, verified, described. Without `choice`: a run registered by hand; without
     `test_opened` the test part stays shut.
     """
-    spec, task, backbone = run.spec, tasks()[run.spec.task], backbones()[run.spec.backbone]
+    spec, backbone = run.spec, backbones()[run.spec.backbone]
+    task = tasks()[spec.task].by(spec.recipe.preset)
     room.out.mkdir(parents=True, exist_ok=True)
     patches = prepare(
         pack, task, backbone, spec.recipe,

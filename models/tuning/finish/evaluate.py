@@ -31,7 +31,8 @@ TOGETHER = 64  # patches that are held at once
 def network_of(spec: RunSpec, weights: Path) -> nn.Sequential:
     """The network of a finished run, on the spec's device, ready to answer."""
     device = settle(spec.numerics)
-    network = begun(backbones()[spec.backbone], spec, weights, tasks()[spec.task].output)
+    task = tasks()[spec.task].by(spec.recipe.preset)
+    network = begun(backbones()[spec.backbone], spec, weights, task.output)
     return network.to(device).to(memory_format=torch.channels_last).eval()
 
 
@@ -75,7 +76,7 @@ def evaluate(
                 f"{', '.join(spec.classes)}: they cannot be measured against each other"
             )
         cases = opened.cases(split)
-        for files in cases if task.output == "classes" and not task.volumes else ():
+        for files in cases if task.output == "classes" and not task.placed else ():
             class_of(files.case_id, files.label, labels)
         cut = (served_case(files, task, backbone.input_size, labels) for files in cases)
         for part in _together(cut):

@@ -27,8 +27,7 @@ from models.tuning.room import Tick, boot, locked, make_room, quiet, touch
 
 VERSION = 8  # of the cutting and of every task's views: part of the digest
 SHARE = 0.5  # of the disk budget that patches may take; the rest is for prefix caches
-CHUNK, CHUNK_OF_VOLUMES = 64, 2  # cases cut ahead of being written
-PATCHES_OF_VOLUME = 300  # as many candidates has a volume at most (models.imaging.vessels)
+CHUNK, CHUNK_OF_LARGE = 64, 2  # cases cut ahead of being written
 WATCH_S = 5.0  # a volume takes many seconds: whoever waits is told that the work goes on
 
 Arrays = list[NDArray[np.uint8]]
@@ -57,7 +56,7 @@ def prepare(
         manifest = opened.manifest
         size = backbone.input_size
         weight = (4 if task.output == "map" else 3) * size * size  # bytes of a patch
-        views = _trained(manifest) * (PATCHES_OF_VOLUME if task.volumes else task.drawn)
+        views = _trained(manifest) * task.drawn
         variants = max(1, min(recipe.variants, int(SHARE * cache_max_bytes / weight / views)))
         digest = _digest(manifest, task, size, variants)
         entry = workdir / "patches" / digest[:32]
@@ -77,7 +76,7 @@ def _trained(manifest: Manifest) -> int:
 
 
 def _digest(manifest: Manifest, task: Task, size: int, variants: int) -> str:
-    facts = [VERSION, manifest.digest, task.name, size, variants]
+    facts = [VERSION, manifest.digest, task.name, task.output, size, variants]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -147,7 +146,7 @@ def _view(files: CaseFiles, task: Task, size: int, labels: Labels, variants: int
 def _facts(
     files: CaseFiles, case: Case, task: Task, labels: Labels, rois: Sequence[Roi]
 ) -> dict[str, Any]:
-    said = task.output == "map" or task.volumes
+    said = task.output == "map" or task.placed
     return {
         "case_id": files.case_id, "subject": files.subject, "patches": len(rois),
         "truth": 0 if said else class_of(files.case_id, files.label, labels),
@@ -172,7 +171,7 @@ def _cut(opened: Pack, task: Task, size: int, variants: int, entry: Path, tick: 
         if not cases:
             raise BadDataError(f"no {part} cases in data set {opened.manifest.digest[:12]}")
 
-    ahead = CHUNK_OF_VOLUMES if task.volumes else CHUNK
+    ahead = CHUNK_OF_LARGE if task.placed else CHUNK
 
     def view(files: CaseFiles) -> Cut:
         return _view(files, task, size, labels, variants)

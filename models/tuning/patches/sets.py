@@ -107,7 +107,7 @@ class PatchSet:
 
     def served(self, row: Row) -> tuple[Case, tuple[Roi, ...]]:
         """A validation case with its truth and without its pixels, and where it was cut."""
-        labelled = self.masks is None and row.count is None
+        labelled = self.masks is None and not row.truths and row.count is None
         case = Case(
             row.case_id, row.subject, NO_PIXELS, self.labels.names[row.truth] if labelled else None,
             self._mask(row), row.spacing_mm, row.boxes, count=row.count,
@@ -166,8 +166,9 @@ def _repeated(rows: Sequence[Row]) -> NDArray[np.int64]:
 
 
 def labels_of(manifest: Manifest, task: Task) -> Labels:
+    own = task.placed and task.classes  # a way's classes are not those of its data set
     return Labels(
-        tuple(manifest.classes) or task.classes,
+        tuple(own or manifest.classes) or task.classes,
         manifest.positive or task.positive,
         tuple(manifest.mask_values),
     )

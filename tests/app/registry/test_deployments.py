@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from app.db.session import reading
 from app.errors import NotFound, Unprocessable
-from app.registry import service
+from app.registry import deployments
 from models.findings import OperatingPoint
 from tests.app import rows
 
@@ -88,6 +88,8 @@ def test_what_cannot_be_deployed(client: TestClient) -> None:
     assert (other_task.status_code, other_task.json()["code"]) == (422, "task_mismatch")
     blind = put(client, rows.model(without=("model.onnx",)))
     assert (blind.status_code, blind.json()["code"]) == (422, "model_not_servable")
+    pixelwise = put(client, rows.model(recipe={"preset": "patches"}))
+    assert (pixelwise.status_code, pixelwise.json()["code"]) == (422, "model_not_servable")
     assert put(client, "mdl_nowhere").status_code == 404
     assert put(client, rows.model(), "Not A Name").status_code == 422
     assert client.get("/v1/deployments/nothing").status_code == 404
@@ -107,9 +109,15 @@ def test_only_admins_deploy(client_as: Callable[..., TestClient]) -> None:
 # ---- who answers ----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("client")
+def test_a_model_that_is_only_measured_answers_nobody() -> None:
+    with pytest.raises(Unprocessable, match="not served"):
+        resolve(model_id=rows.model(recipe={"preset": "patches"}))
+
+
 def resolve(deployment: str | None = None, model_id: str | None = None, **asked: str) -> Any:
     with reading() as session:
-        model, point = service.resolve(
+        model, point = deployments.resolve(
             session, asked.get("workspace", "default"), asked.get("task", "classification"),
             deployment, model_id,
         )  # fmt: skip
@@ -146,9 +154,9 @@ def test_predictions_are_told_what_is_missing(client: TestClient) -> None:
 def test_a_change_is_counted_once_it_is_committed(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, before = rows.model(), service.changed_at["default"]
+    made, before = rows.model(), deployments.changed_at["default"]
     put(client, made)
-    assert service.changed_at["default"] == before + 1
+    assert deployments.changed_at["default"] == before + 1
     put(client, made)
     put(client, "mdl_nowhere")
-    assert service.changed_at["default"] == before + 1
+    assert deployments.changed_at["default"] == before + 1

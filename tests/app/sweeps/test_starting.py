@@ -121,6 +121,7 @@ def test_a_preset_fills_in_what_a_recipe_leaves_out(ask: Ask) -> None:
         ({"recipe": {"batch_size": 1}}, {"#/recipe/batch_size"}),
         ({"recipe": {"learning_rate": -1}}, {"#/recipe/learning_rate"}),
         ({"recipe": {"preset": "secret"}}, {"#/recipe/preset"}),
+        ({"recipe": {"preset": "patches"}}, {"#/recipe/preset"}),
         ({"recipe": {"momentum_of_inertia": 1}}, {"#/recipe/momentum_of_inertia"}),
         ({"colour": "red"}, {"#/colour"}),
         ({"seeds": list(range(20)), "fractions": [k / 20 for k in range(1, 21)]}, {"#/arms"}),
@@ -188,6 +189,20 @@ def test_a_dry_run_says_what_it_would_take_and_stores_nothing(
     assert bells == []
     with reading() as session:
         assert session.scalar(select(func.count()).select_from(Sweep)) == 0
+
+
+def test_another_way_of_a_task_is_another_network_and_costs_what_its_patches_cost(
+    ask: Ask,
+) -> None:
+    walls = {"lumen": 60, "intima_media": 60, "adventitia": 60}
+    made = rows.dataset(task="intima_media", classes=walls, positive=None, layout="cubs")
+    images = ask(dry_run=True, arms=["depth:1"]).json()  # of as many cases, a patch each
+    recipe = {"preset": "patches"}
+    patches = ask(dataset_id=made, dry_run=True, arms=["depth:1"], recipe=recipe).json()
+    assert patches["estimated_seconds"] > 40 * images["estimated_seconds"]
+    started = ask(dataset_id=made, arms=["depth:1"], recipe=recipe).json()
+    assert started["task"] == "intima_media" and started["recipe"]["preset"] == "patches"
+    assert started["recipe"]["batch_size"] == 32  # a class network's
 
 
 def test_a_dry_run_learns_from_runs_of_the_past(ask: Ask) -> None:

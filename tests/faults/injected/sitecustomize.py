@@ -155,7 +155,7 @@ PLACES: dict[str, dict[str, Callable[..., Any]]] = {
     "app.storage.folder": {"in_chunks": around(lambda *_, **__: here("copy"))},
     "app.datasets.service": {"create": around(lambda *_, **__: here("before create"))},
     "app.db.columns": {"now": partial(shifted, unit=lambda by: timedelta(seconds=by))},
-    "app.registry.service": {
+    "app.registry.deployments": {
         "deploy": around(lambda *_, **__: None, lambda *_, **__: here("in deploy"))
     },
     "sqlalchemy.orm.session": {
