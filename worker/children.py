@@ -12,23 +12,24 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from multiprocessing import Pipe
 
 from app import ids, pids
 from app.settings import settings
+from worker import nursery
 
 log = logging.getLogger(__name__)
 
-# Read when a lane starts. An OpenMP thread that spins while it waits takes a core from whatever
-# else runs here: beside other work a step took two to ten times as long. And glibc hands a large
-# array's pages back to the kernel at each free, to be cleared and mapped again in the next step:
-# kept, a training step of EfficientNet-Lite0 took 1.8 s instead of 2.8 (docs/measurements.md).
+# Read when the nursery's server starts. An OpenMP thread that spins while it waits takes a core
+# from whatever else runs here: beside other work a step took two to ten times as long. And glibc
+# hands a large array's pages back to the kernel at each free, to be cleared and mapped again in the
+# next step: kept, one of EfficientNet-Lite0 took 1.8 s instead of 2.8 (docs/measurements.md).
 CALM = {
     "OMP_WAIT_POLICY": "passive",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
 }
 
-LANE = "worker.lane"
 # Of other children: a volume's large arrays come and go, and must not be kept once they are free.
 PLAIN = {"OMP_WAIT_POLICY": "passive"}
 
@@ -42,35 +43,28 @@ class Child:
     def __init__(self, module: str, row_id: str, worker: str) -> None:
         self.owner = f"{worker}/{ids.new('lane')}"
         self.told_at: float | None = None
-        reader, self._writer = os.pipe()
-        command = [
-            sys.executable,
-            "-m",
-            module,
-            row_id,
-            "--owner",
-            self.owner,
-            "--pipe",
-            str(reader),
-        ]
-        try:
-            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command,
-                env=(CALM if module == LANE else PLAIN) | os.environ,
-                pass_fds=(reader,),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        finally:
-            os.close(reader)
-        self._pid_file = pids.keep(module.replace(".", "-"), self.process.pid)
-        log.info("%s started for %s, pid %d", module, row_id, self.process.pid)
+        # The child holds the reader; that no other process has the writer is what ties it.
+        reader, self._writer = Pipe(duplex=False)
+        words = [row_id, "--owner", self.owner]
+        with reader:
+            self.process = (
+                nursery.start(words, reader, CALM) if module == nursery.LANE
+                else _started(module, words, reader.fileno())
+            )  # fmt: skip
+        self.pid = int(self.process.pid or 0)
+        self._pid_file = pids.keep(module.replace(".", "-"), self.pid)
+        log.info("%s started for %s, pid %d", module, row_id, self.pid)
 
     def wait(self, seconds: float) -> int | None:
         """The exit status (negative: the signal), or None if it still runs after `seconds`."""
-        with suppress(subprocess.TimeoutExpired):
-            return self.process.wait(seconds)
-        return None
+        if isinstance(self.process, subprocess.Popen):
+            with suppress(subprocess.TimeoutExpired):
+                return self.process.wait(seconds)
+            return None
+        self.process.join(seconds)
+        if self.process.exitcode == nursery.ABANDONED:
+            self.kill()  # nobody can tell any more whether it lives
+        return self.process.exitcode
 
     def tell_to_stop(self) -> None:
         """SIGTERM, once; after the grace period the whole process group is killed."""
@@ -82,11 +76,22 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        pids.kill_group(self.process.pid)
+        pids.kill_group(self.pid)
+        self.process.kill()  # it may not lead its group yet
 
     def close(self) -> None:
-        os.close(self._writer)
+        self._writer.close()
         self._pid_file.unlink(missing_ok=True)
+
+
+def _started(module: str, words: list[str], pipe: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", module, *words, "--pipe", str(pipe)],
+        env=PLAIN | os.environ,
+        pass_fds=(pipe,),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def how_it_ended(status: int) -> str:

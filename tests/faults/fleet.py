@@ -114,9 +114,10 @@ class Fleet(Stack):
             owners = {owner for (owner,) in self.rows(query, sweep_id)}
             for process in psutil.process_iter():
                 with suppress(psutil.Error, ValueError, IndexError):
-                    command = process.cmdline()
+                    command = " ".join(process.cmdline()).split()
                     if command[command.index("--owner") + 1] in owners:
-                        return process.pid, process.ppid()
+                        # out of the worker's nursery
+                        return process.pid, psutil.Process(process.ppid()).ppid()
             return None
 
         return tuple(wait_for(found, 60, self.logs))

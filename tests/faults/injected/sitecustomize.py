@@ -70,9 +70,18 @@ def act(wish: dict[str, Any], facts: dict[str, Any]) -> None:
 
 def victims(names: list[int | str]) -> Iterator[int]:
     """Pids, the parent first: it must not see its child die before it does."""
-    own = {"parent": os.getppid(), "self": os.getpid()}
+    own = {"parent": worker(), "self": os.getpid()}
     for name in sorted(names, key=lambda name: name == "self"):
         yield own[name] if isinstance(name, str) else name
+
+
+def worker() -> int:
+    """The pid of this lane's worker, or of a check's: a lane comes out of the worker's nursery."""
+    parent = os.getppid()
+    if b"forkserver" not in Path(f"/proc/{parent}/cmdline").read_bytes():
+        return parent
+    stat = Path(f"/proc/{parent}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[1])
 
 
 # ---- the places ---------------------------------------------------------------------------------
