@@ -16,13 +16,13 @@ from typing import Any
 import cv2
 import litserve
 import numpy as np
-import openvino as ov
 import torch
 import uvicorn
 from fastapi import FastAPI, Request, UploadFile
 from torch import nn
 
 from models.discovery import backbones
+from models.inference.engine import ov
 from models.tuning.finish.export import Served, export
 
 CLASSES = ("benign", "malignant", "normal")

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import openvino as ov  # type: ignore[import-untyped]  # ships no marker for its types
 from numpy.typing import NDArray
 
 from models.case import Pixels
+from models.inference.engine import ov
 
 Scores = NDArray[np.float32]  # [n, classes], of a map network [n, 1 + classes, size, size]
 # The engine's binding makes what it needs at its first uses. Two threads that do so at once wait

@@ -26,6 +26,7 @@ def look(child: Child) -> dict[str, Any]:
     return {
         "command": command, "var": process.environ()["LAYERTUNE_VAR"],
         "leads": os.getsid(child.pid) == child.pid, "server": process.ppid(),
+        "threads": psutil.Process(process.ppid()).num_threads(),
     }  # fmt: skip
 
 

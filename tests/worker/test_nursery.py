@@ -49,6 +49,10 @@ def test_a_lane_that_is_killed_is_known_by_its_signal_and_the_next_is_of_the_sam
     assert told["second"]["server"] == told["first"]["server"]
 
 
+def test_a_server_has_one_thread_as_what_is_forked_must(told: dict[str, Any]) -> None:
+    assert told["first"]["threads"] == told["fourth"]["threads"] == 1
+
+
 def test_a_lane_does_not_outlive_its_worker(told: dict[str, Any]) -> None:
     assert told["left"] in (0, os.EX_TEMPFAIL)  # it went in time, or at the end of its grace
 

@@ -1,5 +1,6 @@
 """Networks without torch: right scores, from any thread, loaded once."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -35,6 +36,21 @@ def test_scores_are_those_worked_out_by_hand(make_network: MakeNetwork) -> None:
     assert scores.dtype == np.float32
     for channel in range(3):
         np.testing.assert_allclose(scores[channel], np.roll(RED, channel), atol=1e-4)
+
+
+def test_the_engine_tells_nobody_that_it_was_started(tmp_path: Path) -> None:
+    """OpenVINO's telemetry would leave an id in the home folder, and a thread that sends."""
+    code = (
+        "import sys, threading, models.inference.runtime;"
+        "assert sys.modules['openvino_telemetry'] is None;"
+        "print([thread.name for thread in threading.enumerate()])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ran.stdout.strip() == "['MainThread']"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_patch_gets_the_same_scores_in_any_company(make_network: MakeNetwork) -> None:
