@@ -25,6 +25,7 @@ PLACES = {
     "the commit of the recommendation": "in finish.record",
     "the recommendation just committed": "after finish.record",
 }
+LAST = "after finish.record"
 IN_AN_EPOCH = ("write checkpoint", "before Training.record.write", "in Training.record.write",
                "after Training.record.write")  # fmt: skip
 VICTIMS: dict[str, list[int | str]] = {
@@ -50,10 +51,18 @@ def calm_sweep(stack: Stack) -> dict[str, Any]:
     return holds.artefacts(stack.rows, sweep_id)
 
 
+def places_of(victim: str) -> dict[str, str]:
+    """A lane whose worker dies while it commits the end of everything has passed the last place
+    before anybody could arm it.
+    """
+    alone = VICTIMS[victim] == ["parent"]
+    return {at: place for at, place in PLACES.items() if not (alone and place == LAST)}
+
+
 def hurt_at_every_step(stack: Stack, victim: str) -> dict[str, float]:
     """Kills the victim at one place after another; the moments. The first is armed already."""
     moments: dict[str, float] = {}
-    for at, place in PLACES.items():
+    for at, place in places_of(victim).items():
         if moments:
             half = place.startswith("write") and "self" in VICTIMS[victim]
             passed = int(place in IN_AN_EPOCH)
@@ -62,7 +71,7 @@ def hurt_at_every_step(stack: Stack, victim: str) -> dict[str, float]:
     return moments
 
 
-@told(*(Scenario(do, at, SAME) for do in VICTIMS for at in PLACES))
+@told(*(Scenario(do, at, SAME) for do in VICTIMS for at in places_of(do)))
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_a_kill_at_any_step_of_a_sweep_changes_nothing(
     stack: Stack, calm_sweep: dict[str, Any], victim: str

@@ -72,7 +72,9 @@ def victims(names: list[int | str]) -> Iterator[int]:
     """Pids, the parent first: it must not see its child die before it does."""
     own = {"parent": worker(), "self": os.getpid()}
     for name in sorted(names, key=lambda name: name == "self"):
-        yield own[name] if isinstance(name, str) else name
+        pid = own[name] if isinstance(name, str) else name
+        if pid > 1:  # a process whose parent has died is init's
+            yield pid
 
 
 def worker() -> int:
