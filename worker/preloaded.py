@@ -5,10 +5,11 @@ import os
 import sys
 import warnings
 
-import torch._dynamo  # noqa: F401 - what the first step of an optimiser imports: two seconds
-
 import worker.lane
 import worker.main  # noqa: F401 - a fork goes through its parent's main module
+from models.tuning import device
+
+device.preload()
 
 # A fork runs that module once more, by another name: it defines, and does nothing.
 warnings.filterwarnings("ignore", "'worker.main' found in sys.modules", RuntimeWarning)
