@@ -35,11 +35,8 @@ from models.tuning.checkpoint import Epoch
 from models.tuning.compare import compared, table
 from models.tuning.errors import BadDataError, TuningError
 from models.tuning.finish.completing import Finished
-from models.tuning.finish.evaluate import evaluate
 from models.tuning.local import Plan, tune
-from models.tuning.patches.sets import labels_of
 from models.tuning.pretrained import ready
-from models.tuning.spec import spec_in
 from models.volume import Volume, VolumeError
 
 WEIGHTS = Path("weights")
@@ -153,8 +150,7 @@ def run_tune(given: argparse.Namespace) -> None:
     pack = pack_of(given.data, given.task, given.out, given.positive)
     with Pack.open(pack) as opened:
         problems = floor_problems(opened.manifest, task.output, volumes=task.volumes)
-    if given.preset not in task.presets:
-        problems += [f"{task.name} has no way {given.preset!r}: {' or '.join(task.presets)}"]
+    problems += task.lacks(given.preset)
     if problems:
         raise BadDataError("; ".join(problems))
     task = task.by(given.preset)
@@ -208,24 +204,13 @@ def report(made: Finished, out: Path) -> None:
 
 def run_evaluate(given: argparse.Namespace) -> None:
     card = json.loads((given.model / "card.json").read_text())
-    kept = given.model / "weights.safetensors"
-    task = tasks()[card["task"]].by(preset_of(card))
     with tempfile.TemporaryDirectory() as scratch:
-        pack = pack_of(given.data, task.name, Path(scratch), card["positive"])
-        divisor = card["calibration"]["temperature"]
-        scoring = tuple(card.get("scoring", ()))
-        found = evaluate(
-            spec_in(kept), kept, pack, task,
-            split=given.split, temperature=divisor, scoring=scoring,
-        )  # fmt: skip
-        with Pack.open(pack) as opened:
-            labels = labels_of(opened.manifest, task)
-    if not found:
-        raise BadDataError(f"the data set has no {given.split} part")
-    values = stats.intervals(found, stats.every(task, labels))
+        pack = pack_of(given.data, card["task"], Path(scratch), card["positive"])
+        found = compared(given.model, pack, given.split)
+    values = stats.intervals(found.measures, stats.every(found.task, found.labels))
     shown: dict[str, Any] = {name: value.record() for name, value in values.items()}
-    sys.stdout.write(json.dumps({"split": given.split, "cases": len(found), **shown}, indent=1))
-    sys.stdout.write("\n")
+    told = {"split": given.split, "cases": len(found.measures), **shown}
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
 
 
 def run_compare(given: argparse.Namespace) -> None:

@@ -96,6 +96,12 @@ class Task:
         """The presets of recipes that it can be tuned by."""
         return (*GENERAL, *self.ways)
 
+    def lacks(self, preset: str) -> list[str]:
+        """What is to be said of a preset that it cannot be tuned by; nothing of any other."""
+        if preset in self.presets:
+            return []
+        return [f"{self.name} has no preset {preset!r}: use one of {', '.join(self.presets)}"]
+
     def by(self, preset: str) -> "Task":
         """The task as recipes of that preset do it."""
         return self.ways.get(preset, self)

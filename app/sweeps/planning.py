@@ -119,9 +119,8 @@ def plan(session: Session, workspace: str, asked: SweepRequest) -> Planned:
 
 def _unknown(asked: SweepRequest, task: Task) -> Iterator[dict[str, str]]:
     """A policy that there is not, a preset that this task has not."""
-    if asked.recipe.preset not in task.presets:
-        detail = f"{task.name} has no way {asked.recipe.preset!r}: {' or '.join(task.presets)}"
-        yield {"pointer": "#/recipe/preset", "detail": detail}
+    for why in task.lacks(asked.recipe.preset):
+        yield {"pointer": "#/recipe/preset", "detail": why}
     if asked.policy not in POLICIES:
         detail = f"unknown policy {asked.policy!r}: use one of {', '.join(POLICIES)}"
         yield {"pointer": "#/policy", "detail": detail}
@@ -205,10 +204,10 @@ def _unfit(model: Model | None, asked: SweepRequest, dataset: Dataset, task: Tas
         yield f"has the backbone {backbone}, not {wanted}"
     origin = discovery.tasks().get(model.task)
     if origin is not None and origin.by(preset_of(model.card)).output != task.output:
-        yield f"is of {model.task}: its network has another output than {dataset.task} needs"
+        yield f"is of {model.task}: its network has another output than this sweep needs"
     classes = task.classes or tuple(sorted(dataset.classes))
     if sorted(model.card.get("classes", ())) != sorted(classes):
-        yield f"tells apart {model.card.get('classes')}, the data set {list(classes)}"
+        yield f"tells apart {model.card.get('classes')}, this sweep {list(classes)}"
 
 
 def _need_weights(asked: SweepRequest, backbone: Backbone, arms: tuple[Arm, ...]) -> None:

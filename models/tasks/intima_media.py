@@ -6,8 +6,9 @@ lumen, intima-media and adventitia apart along it; the lines are traced in its m
 paper's own way to them, pixel by pixel, to be measured beside it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ EACH = 16  # patches of a class in one training draw: neighbours on a line show 
 STEP = 32  # columns from one that is asked pixel by pixel to the next
 
 Floats = NDArray[np.float64]
+Tracer = Callable[[Case, Sequence[Roi], NDArray[np.float32]], Traced]
 
 
 def read(files: CaseFiles) -> Case:
@@ -90,7 +92,8 @@ def _traced(case: Case, rois: Sequence[Roi], outputs: NDArray[np.float32]) -> Tr
     return max(found, key=lambda traced: float(traced.evidence.sum()))
 
 
-def decide(
+def _decide(
+    trace_in: Tracer,
     case: Case,
     rois: Sequence[Roi],
     outputs: NDArray[np.float32],
@@ -98,22 +101,18 @@ def decide(
     point: OperatingPoint | None,  # noqa: ARG001 - lines have no threshold to choose
 ) -> IntimaMediaFinding:
     """Both lines, one point for each column that has them, and how far they are apart."""
-    traced = _traced(case, rois, outputs)
-    return _told(case, traced.x, (traced.upper, traced.lower), traced.looked)
-
-
-def _told(case: Case, x: Floats, lines: tuple[Floats, Floats], looked: int) -> IntimaMediaFinding:
-    apart = thickness.per_column(*lines)
+    traced = trace_in(case, rois, outputs)
+    apart = thickness.per_column(traced.upper, traced.lower)
     spacing = case.spacing_mm
     return IntimaMediaFinding(
-        lumen_intima=_points(x, lines[0]),
-        media_adventitia=_points(x, lines[1]),
+        lumen_intima=_points(traced.x, traced.upper),
+        media_adventitia=_points(traced.x, traced.lower),
         imt_mm=thickness.summary(apart, None if spacing is None else spacing[0]),
         imt_px=thickness.summary(apart),
         spacing_mm=spacing[0] if spacing is not None and spacing[0] == spacing[1] else spacing,
         spacing_source=None if spacing is None else case.spacing_source,
-        roi_px=case.roi_px or _around(x, lines),
-        columns=Columns(len(x), looked - len(x)),
+        roi_px=case.roi_px or _around(traced),
+        columns=Columns(len(traced.x), traced.looked - len(traced.x)),
     )
 
 
@@ -121,34 +120,31 @@ def _points(x: Floats, y: Floats) -> tuple[tuple[float, float], ...]:
     return tuple(zip(x.tolist(), np.round(y, DIGITS).tolist(), strict=True))
 
 
-def _around(x: Floats, lines: tuple[Floats, Floats]) -> Box | None:
+def _around(traced: Traced) -> Box | None:
     """The box of the lines with some room, or None without any."""
-    if not len(x):
+    if not len(traced.x):
         return None
-    top = max(0.0, float(np.floor(lines[0].min())) - AROUND_PX)
-    bottom = float(np.ceil(lines[1].max())) + AROUND_PX
-    return float(x[0]), top, float(x[-1]) + 1, bottom
+    top = max(0.0, float(np.floor(traced.upper.min())) - AROUND_PX)
+    bottom = float(np.ceil(traced.lower.max())) + AROUND_PX
+    return float(traced.x[0]), top, float(traced.x[-1]) + 1, bottom
 
 
-def measure(
+def _measure(
+    trace_in: Tracer,
     case: Case,
     rois: Sequence[Roi],
     outputs: NDArray[np.float32],
-    labels: Labels,  # noqa: ARG001 - see decide
+    labels: Labels,  # noqa: ARG001 - see _decide
 ) -> Measure:
     """How far the lines are from those that were drawn (see models.metrics.boundaries).
 
     Raises ValueError for a case without lines.
     """
-    traced = _traced(case, rois, outputs)
-    return _measured(case, traced.x, (traced.upper, traced.lower))
-
-
-def _measured(case: Case, x: Floats, lines: tuple[Floats, Floats]) -> Measure:
     if case.lines is None:
         raise ValueError(f"case {case.case_id} has no lines; it cannot be measured")
-    upper, lower = (np.column_stack([x, y]) for y in lines)
-    return boundaries.measured(case, case.lines, (upper, lower))
+    traced = trace_in(case, rois, outputs)
+    said = tuple(np.column_stack([traced.x, y]) for y in (traced.upper, traced.lower))
+    return boundaries.measured(case, case.lines, (said[0], said[1]))
 
 
 def phantom(rng: np.random.Generator, index: int) -> Phantom:
@@ -178,28 +174,13 @@ def pixelwise(case: Case, size: int, rng: np.random.Generator | None) -> Iterato
         yield Roi(pixels, patchwise.box_of(x, y), truth=said, mark=(x, y))
 
 
-def decide_pixelwise(
-    case: Case,
+def _pixelwise_traced(
+    case: Case,  # noqa: ARG001 - its patches have told where they lie
     rois: Sequence[Roi],
     outputs: NDArray[np.float32],
-    labels: Labels,  # noqa: ARG001 - a wall has the classes it has
-    point: OperatingPoint | None,  # noqa: ARG001 - lines have no threshold to choose
-) -> IntimaMediaFinding:
-    """As `decide`, from each column's strongest answers (see models.imaging.wall.patchwise)."""
-    asked = patchwise.swept([roi.mark for roi in rois])
-    x, upper, lower = patchwise.traced(asked, outputs)
-    return _told(case, x, (upper, lower), int(asked.x[-1] - asked.x[0]) + 1)
-
-
-def measure_pixelwise(
-    case: Case,
-    rois: Sequence[Roi],
-    outputs: NDArray[np.float32],
-    labels: Labels,  # noqa: ARG001 - see decide
-) -> Measure:
-    """As `measure`. Raises ValueError for a case without lines."""
-    x, upper, lower = patchwise.traced(patchwise.swept([roi.mark for roi in rois]), outputs)
-    return _measured(case, x, (upper, lower))
+) -> Traced:
+    """From each column's strongest answers (see models.imaging.wall.patchwise)."""
+    return patchwise.traced(patchwise.swept([roi.mark for roi in rois]), outputs)
 
 
 MAPS = Task(
@@ -214,8 +195,8 @@ MAPS = Task(
     finding=IntimaMediaFinding,
     read=read,
     rois=rois,
-    decide=decide,
-    measure=measure,
+    decide=partial(_decide, _traced),
+    measure=partial(_measure, _traced),
     score=boundaries.score,
     rows=boundaries.rows,
     operate=operating.no_points,
@@ -226,8 +207,9 @@ MAPS = Task(
 )
 
 PATCHES = replace(
-    MAPS, output="classes", classes=patchwise.CLASSES, rois=pixelwise, decide=decide_pixelwise,
-    measure=measure_pixelwise, drawn=EACH * len(patchwise.CLASSES), served=1200, placed=True,
+    MAPS, output="classes", classes=patchwise.CLASSES, rois=pixelwise,
+    decide=partial(_decide, _pixelwise_traced), measure=partial(_measure, _pixelwise_traced),
+    drawn=EACH * len(patchwise.CLASSES), served=1200, placed=True,
 )  # fmt: skip
 
 TASK = replace(MAPS, ways={"patches": PATCHES})

@@ -1,12 +1,13 @@
 """kill -9 at each step of a sweep and of an upload's check: the work ends by itself, the same."""
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tests.faults import holds
-from tests.faults.embedded import Stack
+from tests.faults.embedded import SHORT, Stack
 from tests.faults.harm import wait_for
 from tests.faults.scenario import Scenario, Seen, told
 
@@ -25,7 +26,8 @@ PLACES = {
     "the commit of the recommendation": "in finish.record",
     "the recommendation just committed": "after finish.record",
 }
-LAST = "after finish.record"
+LAST_AT = "the recommendation just committed"
+LAST = PLACES[LAST_AT]
 IN_AN_EPOCH = ("write checkpoint", "before Training.record.write", "in Training.record.write",
                "after Training.record.write")  # fmt: skip
 VICTIMS: dict[str, list[int | str]] = {
@@ -53,7 +55,7 @@ def calm_sweep(stack: Stack) -> dict[str, Any]:
 
 def places_of(victim: str) -> dict[str, str]:
     """A lane whose worker dies while it commits the end of everything has passed the last place
-    before anybody could arm it.
+    before anybody could arm it: that one has a sweep of its own.
     """
     alone = VICTIMS[victim] == ["parent"]
     return {at: place for at, place in PLACES.items() if not (alone and place == LAST)}
@@ -80,11 +82,29 @@ def test_a_kill_at_any_step_of_a_sweep_changes_nothing(
     sweep_id = stack.sweep(**SWEEP)
     moments = hurt_at_every_step(stack, victim)
     stack.same(sweep_id, calm_sweep)
+    well = {at: holds.progressed(stack.rows, sweep_id, hurt) for at, hurt in moments.items()}
+    for (at, hurt), following in pairwise(moments.items()):
+        if "recommendation" not in at:  # after that only the last step is left
+            assert hurt < well[at] <= following[1], f"nothing came on after {at}"
     for at, hurt in moments.items():
         seen = Seen(Scenario(victim, at, SAME))
         seen.hurt(hurt)
-        seen.well(holds.progressed(stack.rows, sweep_id, hurt))
+        seen.well(well[at])
         seen.held()
+
+
+@told(Scenario("kill -9 of the worker", LAST_AT, SAME))
+def test_a_worker_killed_after_the_last_commit_changes_nothing(
+    stack: Stack, undisturbed_short: dict[str, Any]
+) -> None:
+    stack.harm.arm(LAST, pids=["parent"])
+    sweep_id = stack.sweep(**SHORT)
+    (hurt,) = wait_for(partial(stack.harm.taken, LAST), 90, stack.said)
+    stack.same(sweep_id, undisturbed_short)
+    seen = Seen(Scenario("kill -9 of the worker", LAST_AT, SAME))
+    seen.hurt(hurt)
+    seen.well(holds.progressed(stack.rows, sweep_id, hurt))
+    seen.held()
 
 
 @told(*(Scenario(do, at, PACKED) for do in VICTIMS for at in CHECKS))

@@ -18,7 +18,7 @@ from models.case import UNKNOWN, Box, Lines, Pixels
 from models.imaging.wall.geometry import by_column
 from models.imaging.wall.locating import Stretch
 from models.imaging.wall.snake import stiffened
-from models.imaging.wall.tracing import STIFF_PX
+from models.imaging.wall.tracing import STIFF_PX, Traced
 
 Floats = NDArray[np.float64]
 
@@ -121,8 +121,8 @@ def swept(places: Sequence[Sequence[float]]) -> Sweep:
     return Sweep(columns, y[first], len(x) // len(columns))
 
 
-def traced(found: Sweep, scores: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
-    """Both lines from the classes' scores [c rows, 3]: (x, upper, lower), each [n].
+def traced(found: Sweep, scores: NDArray[np.float32]) -> Traced:
+    """Both lines from the classes' scores [c rows, 3].
 
     In each column the strongest response of each line; two open snakes, drawn to those by how
     strong they are; columns where either answers weakly are left out. Nothing here knows that the
@@ -131,13 +131,15 @@ def traced(found: Sweep, scores: NDArray[np.float32]) -> tuple[Floats, Floats, F
     by_pixel = scores.reshape(len(found.x), found.rows, len(CLASSES))
     step = float(found.x[1] - found.x[0]) if len(found.x) > 1 else 1.0
     columns = np.arange(found.x[0], found.x[-1] + 1)
-    lines, sure = [], np.ones(len(found.x), bool)
+    lines = []
+    strongest = by_pixel[..., :2].max(axis=1).astype(np.float64)
     for k in range(2):
-        strongest = by_pixel[..., k].max(axis=1).astype(np.float64)
         rows = found.top + by_pixel[..., k].argmax(axis=1)
-        line = stiffened(rows, strongest, STIFF_PX / step)
+        line = stiffened(rows, strongest[:, k], STIFF_PX / step)
         lines.append(np.interp(columns, found.x, line))
-        sure &= strongest >= SEEN
-    seen = np.interp(columns, found.x, sure.astype(np.float64)) >= SEEN
+    weaker = strongest.min(axis=1)
+    seen = np.interp(columns, found.x, (weaker >= SEEN).astype(np.float64)) >= SEEN
+    evidence = np.interp(columns, found.x, weaker)
     middle = (lines[0] + lines[1]) / 2
-    return columns[seen], np.minimum(lines[0], middle)[seen], np.maximum(lines[1], middle)[seen]
+    upper, lower = np.minimum(lines[0], middle), np.maximum(lines[1], middle)
+    return Traced(columns[seen], upper[seen], lower[seen], len(columns), evidence[seen])

@@ -41,7 +41,8 @@ def test_both_ways_are_tuned_on_the_same_data_and_stand_in_one_table(
     assert card["task"] == "intima_media" and card["classes"] == list(CLASSES)
     assert card["calibration"]["method"] == "temperature over places"
     assert card["calibration"]["places"] > 100
-    assert card["validation"]["agreement"]["value"] > 0.2  # of one that knows nothing it is 0
+    assert card["validation"]["agreement"]["value"] > 0.3  # of one that knows nothing it is 0
+    assert card["validation"]["lumen_intima_um"]["value"] < 600
     assert set(card["test"]) >= {"agreement", "lumen_intima_um", "imt_bias_um"}
     maps = tuned(archive, tmp_path / "maps", "--epochs", "2")
     assert maps["classes"] == ["lumen", "intima_media", "adventitia"]

@@ -72,7 +72,8 @@ def test_the_strongest_answer_of_each_column_becomes_a_smooth_line() -> None:
     for k, line in ((LI, middle - 6.3), (MA, middle + 6.3)):
         noisy = line + rng.normal(0, 1, len(line))
         scores[..., k] = np.exp(-(((y - noisy[:, None]) / 2) ** 2))
-    x, upper, lower = traced(found, scores.reshape(-1, 3).astype(np.float32))
+    lines = traced(found, scores.reshape(-1, 3).astype(np.float32))
+    x, upper, lower = lines.x, lines.upper, lines.lower
     assert len(x) > 380 and (lower >= upper).all()
     true = np.interp(x, wall.x, wall.y)
     assert np.abs(upper - (true - 6.3)).mean() < 0.6
@@ -85,6 +86,7 @@ def test_columns_that_answer_weakly_are_left_out_and_lines_that_cross_meet_in_th
     scores = np.zeros((len(found.x), found.rows, 3))
     scores[:, 50, LI], scores[:, 40, MA] = 0.9, 0.9
     scores[20:30] *= 0.3
-    x, upper, lower = traced(found, scores.reshape(-1, 3).astype(np.float32))
+    lines = traced(found, scores.reshape(-1, 3).astype(np.float32))
+    x, upper, lower = lines.x, lines.upper, lines.lower
     assert 140 < len(x) < 170 and not ((x > 84) & (x < 112)).any()
     np.testing.assert_allclose(upper, lower)
