@@ -1,8 +1,8 @@
 """Where lanes come from: a fork server that has imported once what every lane needs.
 
-To import torch and what stands on it takes eight seconds of a processor (docs/measurements.md),
+To import torch and what stands on it takes seven seconds of a processor (docs/measurements.md),
 which a sweep would pay at its start and again after each kill. `multiprocessing`'s fork server pays
-them once per worker, when its first lane is wanted; a lane is a fork of it, a second or less away.
+them once per worker, when its first lane is wanted; a later lane is a fork, 30 ms away.
 It has one thread, opens nothing and computes nothing: memory, crashes and CUDA are still a lane's
 own. When it dies the next lane starts another one.
 """
