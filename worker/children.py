@@ -77,7 +77,8 @@ class Child:
 
     def kill(self) -> None:
         pids.kill_group(self.pid)
-        self.process.kill()  # it may not lead its group yet
+        with suppress(ProcessLookupError):  # it may not lead its group yet
+            os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         self._writer.close()
