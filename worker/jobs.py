@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -17,8 +18,9 @@ from app.db.session import reading
 from app.db.tables import Dataset, Run, Sweep
 from app.queue import queue, ring
 from app.settings import settings
+from worker import nursery
 from worker.alive import POLL_S, patiently
-from worker.children import Child, how_it_ended, stopping, untidy
+from worker.children import CALM, Child, how_it_ended, stopping, untidy
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +111,15 @@ def tune(sweep_id: str) -> None:
 # What this worker can do; worker.predict adds itself where predictions are served, so that a
 # tuning worker stays thin.
 DOES: dict[str, Callable[[str], None]] = {"check": check, "tune": tune}
+
+
+def expect_lanes() -> None:
+    """Begins what the first lane would wait for longest, if a sweep is under way at this moment:
+    whose worker has died need not wait for a lease first, and then for imports.
+    """
+    with suppress(SQLAlchemyError), reading() as session:
+        if work.under_way(session):
+            nursery.warm(CALM)
 
 
 # ---- children -------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ def main(queues: Sequence[str] = ALL_QUEUES, name: str = "") -> None:
 
     worker_shutting_down.connect(stops, weak=False)
     Broom(objects=QUEUES["check"] in queues).start()
+    if QUEUES["tune"] in queues:
+        jobs.expect_lanes()
     pulse.start()  # before the broker is found: without one the table alone is the queue
     try:
         queue.worker_main(arguments(queues))

@@ -2,7 +2,8 @@
 
 To import torch and what stands on it takes seven seconds of a processor (docs/measurements.md),
 which a sweep would pay at its start and again after each kill. `multiprocessing`'s fork server pays
-them once per worker, when its first lane is wanted; a later lane is a fork, 30 ms away.
+them once per worker, when its first lane is wanted, or at its start where a sweep is under way
+(another worker may have died of it); a later lane is a fork, 30 ms away.
 It has one thread, opens nothing and computes nothing: memory, crashes and CUDA are still a lane's
 own. When it dies the next lane starts another one.
 """
@@ -23,15 +24,20 @@ _forks = get_context("forkserver")
 _forks.set_forkserver_preload([PRELOADED])
 
 
+def warm(environment: Mapping[str, str]) -> None:
+    """Starts the server if there is none; does not wait for what it imports. `environment` is what
+    it is given that the worker has not.
+    """
+    with _beside(environment):
+        forkserver.ensure_running()
+
+
 def start(
     words: Sequence[str], pipe: Connection, environment: Mapping[str, str]
 ) -> ForkServerProcess:
-    """A lane with these arguments, tied to the writing end of `pipe`. `environment` is what the
-    server is given that the worker has not; only its first lane decides on that.
-    """
+    """A lane with these arguments, tied to the writing end of `pipe`; `environment`: see `warm`."""
     process = _forks.Process(target=_live, args=(tuple(words), pipe), daemon=True)
-    with _beside(environment):
-        forkserver.ensure_running()
+    warm(environment)
     process.start()
     return process
 

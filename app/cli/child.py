@@ -13,7 +13,7 @@ from app import pids
 
 BACK_OFF_MAX_S = 5.0
 BACK_OFF_FIRST_S = 0.25
-STEADY_S = 10.0  # who has lived so long begins the back-off anew
+STEADY_S = 5.0  # who has lived so long has started well (it takes two): the back-off begins anew
 LOG_MAX_BYTES = 10 * 2**20
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.clock import clock
-from app.db.lifecycle import BUSY, WAITING, WORK, Work, next_runs
+from app.db.lifecycle import BUSY, ENDED, WAITING, WORK, Work, next_runs
 from app.db.tables import Dataset, Finish, Prediction, Registration, Run, Sweep
 
 OF_A_SWEEP: tuple[Work, ...] = (Run, Finish, Registration)
@@ -34,6 +34,13 @@ def claimable(session: Session, sweep_id: str) -> int:
     allowed = next_runs(session, sweep)
     runs = select(Run.id).where(Run.id.in_(allowed), _free(Run, at))
     return count + len(session.scalars(runs).all())
+
+
+def under_way(session: Session) -> bool:
+    """Whether any sweep has not ended and is not paused."""
+    ahead = select(Sweep.id).join(Finish, Finish.id == Sweep.id)
+    going = ahead.where(Finish.state.not_in(ENDED), Sweep.paused_at.is_(None))
+    return session.scalars(going.limit(1)).first() is not None
 
 
 def held(session: Session, owner: str) -> list[tuple[Work, str, int]]:
