@@ -73,10 +73,13 @@ def calm_fleet(fleet: Fleet) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def calm(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No harm is left armed for the next test."""
+    """No harm is left armed for the next test, and no replica that is still on its way back."""
     yield
     for name in {"stack", "fleet"} & set(request.fixturenames):
         request.getfixturevalue(name).harm.clear()
+    if "fleet" in request.fixturenames:
+        fleet = request.getfixturevalue("fleet")
+        fleet.until(fleet.ready, 60)
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,12 @@ class Fleet(Stack):
         threading.Thread(target=self._keep_up, daemon=True).start()
         self.until(self.ready, 60)
 
+    def ready(self) -> bool:
+        """Whether every replica answers, and has what it needs."""
+        with suppress(httpx.TransportError):
+            return all(c.get("/healthz/ready").status_code == 200 for c in self.clients)
+        return False
+
     def _keep_up(self) -> None:
         while not self.done.wait(0.1):
             for name, arguments in self.commands.items():

@@ -127,6 +127,21 @@ def test_a_bell_rings_on_when_two_lanes_would_find_work(
     assert rung == [many]
 
 
+def test_a_worker_makes_ready_for_lanes_when_a_sweep_is_under_way_and_not_before(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed: list[object] = []
+    monkeypatch.setattr(jobs.nursery, "warm", warmed.append)
+    jobs.expect_lanes()
+    rows.sweep(states=("succeeded",), finish="succeeded")
+    rows.sweep(states=("queued",), paused_at=now())
+    jobs.expect_lanes()
+    assert warmed == []
+    rows.sweep(states=("running", "queued"))
+    jobs.expect_lanes()
+    assert warmed == [children.CALM]
+
+
 def test_a_worker_with_its_hands_full_leaves_the_row_to_others(
     sqlite: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
