@@ -1,14 +1,19 @@
 """Idempotency keys: the same key with the same body gets the first reply again."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.auth import Caller
+from app.db.clock import clock
 from app.db.tables import Idempotency
 from app.errors import Conflict, Unprocessable
+
+KEPT = timedelta(days=7)  # longer than any client that lost a reply goes on asking for it
 
 
 @dataclass(frozen=True)
@@ -74,3 +79,8 @@ def remember(
             "a request with this Idempotency-Key is being answered: try again",
             retryable=True,
         ) from error
+
+
+def forget(session: Session) -> None:
+    """Replies older than KEPT: their keys are free again."""
+    session.execute(delete(Idempotency).where(Idempotency.created_at < clock(session) - KEPT))

@@ -1,4 +1,6 @@
-"""What killed attempts leave behind, swept away: folders on this machine, objects in the store."""
+"""What killed attempts leave behind, swept away, and what has had its time: folders here, objects
+in the store, replies kept to be given again.
+"""
 
 import logging
 import shutil
@@ -12,9 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app import discarded, ids, pids
+from app import discarded, idempotency, ids, pids
 from app.db.lifecycle import BUSY, ENDED, Work
-from app.db.session import reading
+from app.db.session import reading, writing
 from app.db.tables import Dataset, Finish, Prediction, Registration, Run, now
 from app.settings import settings
 from app.storage import AwayError, files
@@ -76,6 +78,8 @@ class Broom(threading.Thread):
         discarded.sweep(files())  # here too may lie copies of what another erased
         if self.objects:
             sweep_objects()
+            with writing() as session:
+                idempotency.forget(session)
 
 
 def sweep_folders() -> None:

@@ -15,8 +15,11 @@ from tests.faults.scenario import Scenario, Seen
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks the long scenarios, and leaves them to `./run faults` unless a marker is asked for or
-    a test is named.
+    a test is named. Marks those that need a fleet, which `./run faults` keeps together.
     """
+    for item in items:
+        if "fleet" in getattr(item, "fixturenames", ()):
+            item.add_marker("fleet")
     long = [item for item in items if any(case.long for case in scenarios_of(item))]
     for item in long:
         item.add_marker("faults")

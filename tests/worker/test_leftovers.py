@@ -6,16 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 
 from app import ids
 from app.db import lifecycle
-from app.db.session import writing
-from app.db.tables import Dataset, Prediction, Run, now
+from app.db.session import reading, writing
+from app.db.tables import Dataset, Idempotency, Prediction, Run, now
+from app.idempotency import KEPT
 from app.settings import settings
 from app.storage import files
 from tests.app import rows
-from worker.leftovers import sweep_checkpoints, sweep_folders, sweep_objects
+from worker.leftovers import Broom, sweep_checkpoints, sweep_folders, sweep_objects
 
 
 def folder(name: str) -> Path:
@@ -158,3 +159,14 @@ def test_a_volume_that_nobody_looks_at_any_more_is_given_up(db: Engine) -> None:
         os.utime(shown / name, (time.time() - age_s,) * 2)
     sweep_folders()
     assert [path.name for path in shown.iterdir()] == ["new.npy"]
+
+
+def test_replies_are_kept_to_be_given_again_for_a_week(db: Engine) -> None:
+    asked = {"workspace": "default", "route": "create_sweep", "body_sha256": "a", "status": 202}
+    moments = {"old": now() - KEPT - timedelta(hours=1), "new": now() - KEPT + timedelta(hours=1)}
+    with writing() as session:
+        for key, moment in moments.items():
+            session.add(Idempotency(**asked, key=key, created_at=moment, location=None, reply={}))
+    Broom(objects=True).sweep_all()
+    with reading() as session:
+        assert session.scalars(select(Idempotency.key)).all() == ["new"]
