@@ -2,7 +2,7 @@
 
 Summits of dark clusters beside contrast-filled lumen (after Liang and Bi's tobogganing, IPMI 2007)
 and dark places in the middle of the lungs' vessels, which a clot may fill altogether. Sensitive
-rather than sure: the network decides. The most plausible by a scorecard stay.
+rather than sure: the network decides. Those most plausible by their facts stay.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.imaging.vessels.axis import find_axes
+from models.imaging.vessels.forest import forest, plausibility
 from models.imaging.vessels.places import Places, find_places
 from models.imaging.vessels.scene import Scene, see
-from models.imaging.vessels.scorecard import plausibility, scorecard
 from models.volume import Volume
 
 MOST = 300  # of a volume: small arteries are many, and most phantom emboli lie in them
@@ -53,7 +53,7 @@ def find(
         return ()
     tell("candidates")
     places = find_places(scene)
-    scores = plausibility(places.facts, scorecard())
+    scores = plausibility(places.facts, forest())
     chosen = _apart(places, scores, scene, most)
     axes = find_axes(scene, places.at[chosen])
     return tuple(
