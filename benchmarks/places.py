@@ -1,0 +1,69 @@
+"""What the place alone says of emboli, without any network, on new phantoms; one JSON line.
+
+    python -m benchmarks.places --volumes 8
+
+Candidates of phantoms that the forest was not fitted on, scored by their plausibility and, side by
+side, by a plain rule on their Hounsfield units: the nearer to a clot's the likelier. Synthetic:
+nothing is said of patients.
+"""
+
+import argparse
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from benchmarks.embolism import LABELS, measured
+from models.findings import Measure
+from models.imaging import ctpa_phantom
+from models.imaging.ctpa_phantom.style import StyleName
+from models.imaging.vessels import find
+from models.imaging.vessels.lumen import CLOT_HU
+from models.metrics import froc_volumes
+
+STYLES: tuple[StyleName, ...] = ("other", "usual")
+
+
+def looked_at(style: StyleName, number: int) -> dict[str, Measure]:
+    """A phantom's candidates by each way of scoring; those of benchmarks.embolism."""
+    rng = np.random.default_rng([88, len(style), number])
+    thorax = ctpa_phantom.volume(rng, style=style, emboli=None if number % 4 else 0)
+    found = find(thorax.volume)
+    scores = {
+        "forest": [candidate.plausibility for candidate in found],
+        "hounsfield": [-abs(candidate.mean_hu - CLOT_HU) for candidate in found],
+    }
+    return {way: measured(number, thorax, said(found, values)) for way, values in scores.items()}
+
+
+def said(found: Any, scores: list[float]) -> dict[str, Any]:
+    """As the service would say it."""
+    rows = [
+        {"score": score, "centre_voxel": list(one.centre_voxel), "diameter_mm": one.diameter_mm}
+        for one, score in zip(found, scores, strict=True)
+    ]
+    return {"score": max(scores, default=0.0), "emboli": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--volumes", type=int, default=8, help="of each population")
+    count = parser.parse_args().volumes
+    line: dict[str, Any] = {"benchmark": "places", "cores": os.cpu_count()}
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for style in STYLES:
+            rows = list(pool.map(looked_at, [style] * count, range(count)))
+            line[style] = {"volumes": count, "emboli": sum(row["forest"].truth for row in rows)}
+            for way in ("forest", "hounsfield"):
+                scored = froc_volumes.score([row[way] for row in rows], LABELS)
+                line[style][way] = scored.values
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()
