@@ -30,8 +30,8 @@ from benchmarks.service import saved
 from models.findings import Labels, Measure
 from models.imaging import ctpa_phantom
 from models.imaging.ctpa_phantom import Thorax, series
+from models.imaging.vessels.candidates import ON_MM
 from models.metrics import froc, froc_volumes
-from models.tasks.pulmonary_embolism import ON_MM
 
 TASK = "pulmonary_embolism"
 LABELS = Labels(("other", "embolus"), "embolus")

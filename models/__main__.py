@@ -226,6 +226,8 @@ def run_compare(given: argparse.Namespace) -> None:
 def run_predict(given: argparse.Namespace) -> None:
     card = json.loads((given.model / "card.json").read_text())
     task = tasks()[card["task"]].by(preset_of(card))
+    for why in task.outgrown(card):
+        raise BadDataError(why)
     network = runtime.load(given.model / "model.onnx", card["serving"].get("bf16"))
     point = serving.choose_point(card, given.operating_point)
     for file in given.files:

@@ -51,6 +51,7 @@ def card(
         "format": FORMAT,
         "intended_use": INTENDED_USE,
         "task": task.name,
+        "edition": task.edition,
         "question": task.question,
         "classes": list(labels.names),
         "positive": labels.positive,

@@ -57,6 +57,8 @@ class Task:
     served    how many serving cuts of one, about
     placed    whether a patch has a class of its own, as what lies at one place of the case: a case
               has hundreds
+    edition   names what a model's answers rest on beside its network and its card, such as which
+              candidates are found; a model of another edition is not served. "" = nothing does
     ways      other ways to the same finding, each a task of the same name, by the preset of the
               recipe that takes them; they are measured beside this one and not served
     """
@@ -89,6 +91,7 @@ class Task:
     drawn: int = 1
     served: int = 1
     placed: bool = False
+    edition: str = ""
     ways: "Mapping[str, Task]" = field(default_factory=dict)
 
     @property
@@ -101,6 +104,14 @@ class Task:
         if preset in self.presets:
             return []
         return [f"{self.name} has no preset {preset!r}: use one of {', '.join(self.presets)}"]
+
+    def outgrown(self, card: Mapping[str, Any]) -> list[str]:
+        """What is to be said of a model that this edition of the task would not answer as it was
+        measured with; nothing of any other.
+        """
+        if card.get("edition", "") == self.edition:
+            return []
+        return [f"{self.name} finds and ranks candidates by another edition since: sweep again"]
 
     def by(self, preset: str) -> "Task":
         """The task as recipes of that preset do it."""

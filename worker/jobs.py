@@ -114,8 +114,8 @@ DOES: dict[str, Callable[[str], None]] = {"check": check, "tune": tune}
 
 
 def expect_lanes() -> None:
-    """Begins what the first lane would wait for longest, if a sweep is under way at this moment:
-    whose worker has died need not wait for a lease first, and then for imports.
+    """Begins what the first lane would wait for longest, if a sweep is under way: where a worker
+    has died, the next one imports while the old lease still runs, and not after it.
     """
     with suppress(SQLAlchemyError), reading() as session:
         if work.under_way(session):

@@ -2,8 +2,8 @@
 
 To import torch and what stands on it takes seven seconds of a processor (docs/measurements.md),
 which a sweep would pay at its start and again after each kill. `multiprocessing`'s fork server pays
-them once per worker, when its first lane is wanted, or at its start where a sweep is under way
-(another worker may have died of it); a later lane is a fork, 30 ms away.
+them once per worker, when its first lane is wanted, or at its start where a sweep is under way; a
+later lane is a fork, 30 ms away.
 It has one thread, opens nothing and computes nothing: memory, crashes and CUDA are still a lane's
 own. When it dies the next lane starts another one.
 """

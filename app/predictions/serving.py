@@ -86,10 +86,14 @@ def _changes(workspace: str) -> int:
 
 
 def serving(model: Model, point: OperatingPoint | dict[str, Any] | None) -> Serving:
-    """Raises Conflict for a model without a network, such as one imported by its weights alone."""
+    """Raises Conflict for a model without a network, such as one imported by its weights alone, and
+    for one deployed before an upgrade after which it would answer otherwise than it was measured.
+    """
     if ONNX not in model.files:
         detail = f"model {model.id} has no {ONNX}, so it cannot answer; deploy one that has"
         raise Conflict("model_not_servable", detail)
+    for why in registry.outgrown(model):
+        raise Conflict("model_not_servable", why)
     chosen = point_of(point) if isinstance(point, dict) else point
     name = model.files[ONNX]["object"]
     return Serving(model.id, model.digest, name, dict(model.card), chosen)

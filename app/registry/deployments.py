@@ -58,12 +58,21 @@ def deploy(
 
 
 def _need_servable(model: Model) -> None:
+    """The model could answer, and would answer as it was measured."""
     if ONNX not in model.files:
         raise _wrong("model_not_servable", "model_id", f"model {model.id} has no {ONNX}")
     if preset_of(model.card) not in GENERAL:
         detail = f"model {model.id} asks about every pixel: it is measured beside others and not"
         detail += " served; use one of the preset modern"
         raise _wrong("model_not_servable", "model_id", detail)
+    for why in outgrown(model):
+        raise _wrong("model_not_servable", "model_id", why)
+
+
+def outgrown(model: Model) -> list[str]:
+    """Why its task, as it is now, would not answer with a model as it was measured."""
+    task = discovery.tasks().get(model.task)
+    return [f"model {model.id}: {why}" for why in (task.outgrown(model.card) if task else ())]
 
 
 def _changed(workspace: str, _: Session) -> None:

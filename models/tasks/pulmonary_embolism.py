@@ -15,6 +15,8 @@ from models.findings import EmbolismFinding, Embolus, Labels, Measure, Operating
 from models.imaging import ctpa_phantom
 from models.imaging.looks import Look, recoloured
 from models.imaging.vessels import Candidate, find, odds, patch, patches, rephased
+from models.imaging.vessels.candidates import BESIDE_MM, ON_MM
+from models.imaging.vessels.forest import edition
 from models.imaging.volumes.stored import unpack_labels, unpack_volume
 from models.metrics import froc, froc_volumes
 from models.task import Phantom, Task
@@ -27,11 +29,9 @@ SHIFT = 0.2  # of the width, along the vessel, to either side
 # (width, shift, turn). Measured: four views say as much as each width turned twice, and more
 # candidates can have them in the same time.
 SERVED = ((20.0, 0.0, 0.0), (20.0, 0.0, 90.0), (30.0, 0.0, 0.0), (40.0, 0.0, 90.0))
-ON_MM = 2.0  # a candidate so near to a voxel of an embolus lies on it: about a voxel's diagonal
 COLUMNS = len(froc_volumes.MARKS) + 1  # of a measure's marks
 # What is taught of a volume: every embolus; what is most plausibly one and is none, as marks are
-# won and lost among those; of the long rest some. A place right beside a clot is neither.
-BESIDE_MM = 6.0
+# won and lost among those; of the long rest some. A place beside a clot is neither.
 LIKELIEST, EVERY = 60, 8
 EVEN = 0.5  # without an operating point an embolus is there if that is more likely than not
 # The next scanner's noise and sharpness; the window has taken out how much contrast was given, and
@@ -240,4 +240,5 @@ TASK = Task(
     drawn=150,  # LIKELIEST, of 300 candidates each EVERY-th, and those on emboli
     served=1200,  # SERVED views of at most 300
     placed=True,
+    edition=edition(),
 )

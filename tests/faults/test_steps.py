@@ -35,10 +35,6 @@ VICTIMS: dict[str, list[int | str]] = {
     "kill -9 of the worker": ["parent"],
     "kill -9 of worker and lane at once": ["parent", "self"],
 }
-# What is most likely to differ from the death of one of them: where both write or have written.
-WITHOUT_NOTICE = ("a claim", "the middle of writing a checkpoint", "an epoch's commit",
-                  "the commit of a run's result", "the commit of the recommendation",
-                  LAST_AT)  # fmt: skip
 CHECKS = {
     "packing an upload": "packing",
     "a pack stored, not yet committed": "before accept.record",
@@ -59,11 +55,8 @@ def calm_sweep(stack: Stack) -> dict[str, Any]:
 
 def places_of(victim: str) -> dict[str, str]:
     """A lane whose worker dies while it commits the end of everything has passed the last place
-    before anybody could arm it: that one has a sweep of its own. Where both die at once the lease
-    has to run out each time, so that not every place is tried.
+    before anybody could arm it: that one has a sweep of its own.
     """
-    if VICTIMS[victim] == ["parent", "self"]:
-        return {at: PLACES[at] for at in WITHOUT_NOTICE}
     alone = VICTIMS[victim] == ["parent"]
     return {at: place for at, place in PLACES.items() if not (alone and place == LAST)}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.__main__ import main
+from models.discovery import tasks
 from tests import spots
 from tests.app.predictions import colours
 
@@ -18,7 +19,10 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.onnx").write_bytes(colours.network(2))
-    card = {"task": TASK, "classes": ["other", "embolus"], "positive": "embolus", "serving": {}}
+    card = {
+        "task": TASK, "edition": tasks()[TASK].edition, "classes": ["other", "embolus"],
+        "positive": "embolus", "serving": {},
+    }  # fmt: skip
     (folder / "card.json").write_text(json.dumps(card))
     return folder
 
@@ -35,6 +39,16 @@ def test_a_folder_a_zip_and_a_nifti_file_are_answered_line_by_line(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["file"] for line in lines] == [str(path) for path in asked]
     assert all(set(line["finding"]) == {"present", "score", "emboli"} for line in lines)
+
+
+def test_a_model_that_its_task_has_outgrown_is_refused_and_the_way_out_named(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = json.loads((model / "card.json").read_text())
+    (model / "card.json").write_text(json.dumps({**card, "edition": "of another forest"}))
+    (tmp_path / "patient.nii").write_bytes(spots.nifti())
+    assert main(["predict", str(model), str(tmp_path / "patient.nii")]) == 2
+    assert "sweep again" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_file_that_holds_several_series_asks_which(

@@ -14,6 +14,7 @@ from app.db.session import reading
 from app.db.tables import Prediction
 from app.settings import settings
 from app.storage import files
+from models.discovery import tasks
 from tests import spots
 from tests.app.predictions.colours import Service, running
 from worker import children, predict
@@ -32,7 +33,8 @@ def stopping() -> Iterator[threading.Event]:
 def service(sqlite: Engine, bells: list[tuple[str, str]]) -> Iterator[Service]:
     with running(bells) as made:
         labels = {"classes": ["other", "embolus"], "positive": "embolus"}
-        made.add_model("mdl_embolus", {**labels, "arm": "depth:3"}, task=TASK)
+        card = {**labels, "arm": "depth:3", "edition": tasks()[TASK].edition}
+        made.add_model("mdl_embolus", card, task=TASK)
         made.deploy("mdl_embolus", TASK, task=TASK)
         yield made
 

@@ -18,6 +18,8 @@ from models.imaging.vessels.scene import Scene, see
 from models.volume import Volume
 
 MOST = 300  # of a volume: small arteries are many, and most phantom emboli lie in them
+ON_MM = 2.0  # of a voxel of an embolus: what is so near lies on it; about a voxel's diagonal
+BESIDE_MM = 6.0  # and what is so near, right beside it: neither an embolus nor none
 APART_MM = 8.0  # two places nearer to each other are one
 
 

@@ -19,6 +19,7 @@ from sklearn.ensemble import (  # type: ignore[import-untyped] # ships no types
 
 from models.imaging import ctpa_phantom
 from models.imaging.ctpa_phantom.style import StyleName
+from models.imaging.vessels.candidates import BESIDE_MM, ON_MM
 from models.imaging.vessels.forest import FILE, Forest, write
 from models.imaging.vessels.places import find_places
 from models.imaging.vessels.scene import see
@@ -26,15 +27,13 @@ from models.volume import LabelVoxels, Volume
 
 Floats = NDArray[np.float64]
 
-ON_MM = 2.0  # of an embolus's voxel: a place so near lies on it
-BESIDE_MM = 6.0  # and one so near beside it
 OTHERS_WEIGHT = 0.02  # of a place on no embolus; there are hundreds for each that is
 TOGETHER = 0.7  # how far several places on an embolus share its weight
 LEAVES, RATE, TREES = 31, 0.05, 300
 EMBOLI = 8  # of a phantom: twice and more what patients have, for more of each level
 SEEDS: dict[StyleName, tuple[int, ...]] = {
-    "usual": (*range(1100, 1118), *range(1200, 1216), *range(1300, 1340)),
     "other": (*range(6100, 6118), *range(6200, 6216), *range(6300, 6340)),
+    "usual": (*range(1100, 1118), *range(1200, 1216), *range(1300, 1340)),
 }
 
 

@@ -16,9 +16,9 @@ Floats = NDArray[np.float64]
 
 CLIPPED = 1e-4  # a mean over views is never surer than that
 FAINTEST = 12.0  # plausibility beyond it, to either side, says no more
-# Intercept, weight of the network's log odds, weight of the plausibility: as they came out on
-# phantoms of the other population (docs/measurements.md). Training shows one embolus for each other
-# place and a volume has one in fifty: that is the intercept.
+# Intercept, weight of the network's log odds, weight of the plausibility: roughly as they come out
+# on twelve phantoms of the other population. Training shows one embolus for each other place and a
+# volume has one in fifty: that is the intercept.
 PRIOR = np.array([-2.5, 0.7, 1.0])
 SPREAD = np.array([3.0, 0.5, 0.5])  # how far validation is trusted to move them
 LEAST = (None, 0.1, 0.0)  # neither may speak against what it says

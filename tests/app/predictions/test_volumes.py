@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sqlalchemy import Engine
 from app.db import lifecycle
 from app.db.session import reading, writing
 from app.db.tables import Deployment, Model, Prediction
-from app.predictions import pictures
+from app.predictions import pictures, serving
 from app.predictions import service as predictions
 from app.settings import settings
 from app.storage import files
@@ -337,3 +338,22 @@ def test_the_affine_of_a_volume_is_kept_to_the_last_bit(service: Service) -> Non
     kept = pictures._volume(outputs["volume.vol"])
     np.testing.assert_array_equal(kept.voxels, spots.voxels())
     np.testing.assert_array_equal(kept.affine, np.diag([0.5, 0.8, 2.0, 1.0]))
+
+
+# ---- an upgrade -----------------------------------------------------------------------------
+
+
+def test_a_model_of_another_edition_of_its_task_does_not_answer(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was deployed, and a volume promised, before an upgrade; after it nothing is answered."""
+    promised = service.ask(spots.nifti(), NAME).json()["id"]
+    newer = replace(spots.TASK, edition="other candidates")
+    monkeypatch.setitem(discovery.tasks(), NAME, newer)
+    serving.resolved.forget()
+    refused = service.ask(spots.nifti(), NAME)
+    assert (refused.status_code, refused.json()["code"]) == (409, "model_not_servable")
+    assert "sweep again" in refused.json()["detail"]
+    work(promised)
+    failed = service.get(promised).json()
+    assert (failed["state"], failed["failure"]["code"]) == ("failed", "model_not_servable")

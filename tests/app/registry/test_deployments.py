@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from app.db.session import reading
 from app.errors import NotFound, Unprocessable
 from app.registry import deployments
+from models.discovery import tasks
 from models.findings import OperatingPoint
 from tests.app import rows
 
@@ -83,6 +84,17 @@ def test_every_name_has_its_newest_version_in_the_list(client: TestClient) -> No
     assert found == [("ward-a", 1), ("ward-b", 2)]
 
 
+def volumes(edition: str) -> str:
+    task = tasks()["pulmonary_embolism"]
+    named = {"task": task.name, "classes": list(task.classes), "positive": task.positive}
+    return rows.model(**named, edition=edition, operating_points=[])
+
+
+def test_a_model_of_the_tasks_own_edition_is_deployed(client: TestClient) -> None:
+    made = volumes(tasks()["pulmonary_embolism"].edition)
+    assert put(client, made, "pulmonary_embolism").status_code in (200, 201)
+
+
 def test_what_cannot_be_deployed(client: TestClient) -> None:
     other_task = put(client, rows.model(), "frame_quality")
     assert (other_task.status_code, other_task.json()["code"]) == (422, "task_mismatch")
@@ -90,6 +102,9 @@ def test_what_cannot_be_deployed(client: TestClient) -> None:
     assert (blind.status_code, blind.json()["code"]) == (422, "model_not_servable")
     pixelwise = put(client, rows.model(recipe={"preset": "patches"}))
     assert (pixelwise.status_code, pixelwise.json()["code"]) == (422, "model_not_servable")
+    old = put(client, volumes("of another forest"), "pulmonary_embolism")
+    assert (old.status_code, old.json()["code"]) == (422, "model_not_servable")
+    assert "sweep again" in old.json()["detail"]
     assert put(client, "mdl_nowhere").status_code == 404
     assert put(client, rows.model(), "Not A Name").status_code == 422
     assert client.get("/v1/deployments/nothing").status_code == 404
