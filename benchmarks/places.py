@@ -1,10 +1,10 @@
 """What the place alone says of emboli, without any network, on new phantoms; one JSON line.
 
-    python -m benchmarks.places --volumes 8
+    python -m benchmarks.places --volumes 24
 
-Candidates of phantoms that the forest was not fitted on, scored by their plausibility and, side by
-side, by a plain rule on their Hounsfield units: the nearer to a clot's the likelier. Synthetic:
-nothing is said of patients.
+Candidates of phantoms that nobody has looked at (benchmarks.embolism.FIRST), scored by their
+plausibility and, side by side, by a plain rule on their Hounsfield units: the nearer to a clot's
+the likelier. Synthetic: nothing is said of patients.
 """
 
 import argparse
@@ -16,15 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.embolism import LABELS, measured
+from benchmarks.embolism import FIRST, LABELS, STYLES, measured
 from models.findings import Measure
 from models.imaging import ctpa_phantom
 from models.imaging.ctpa_phantom.style import StyleName
 from models.imaging.vessels import find
 from models.imaging.vessels.lumen import CLOT_HU
 from models.metrics import froc_volumes
-
-STYLES: tuple[StyleName, ...] = ("other", "usual")
 
 
 def looked_at(style: StyleName, number: int) -> dict[str, Measure]:
@@ -52,12 +50,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--volumes", type=int, default=8, help="of each population")
-    count = parser.parse_args().volumes
-    line: dict[str, Any] = {"benchmark": "places", "cores": os.cpu_count()}
+    parser.add_argument("--volumes", type=int, default=24, help="of each population")
+    parser.add_argument("--first", type=int, default=FIRST, help="number of the first phantom")
+    given = parser.parse_args()
+    count, numbers = given.volumes, range(given.first, given.first + given.volumes)
+    line: dict[str, Any] = {"benchmark": "places", "first": given.first, "cores": os.cpu_count()}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for style in STYLES:
-            rows = list(pool.map(looked_at, [style] * count, range(count)))
+            rows = list(pool.map(looked_at, [style] * count, numbers))
             line[style] = {"volumes": count, "emboli": sum(row["forest"].truth for row in rows)}
             for way in ("forest", "hounsfield"):
                 scored = froc_volumes.score([row[way] for row in rows], LABELS)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.imaging.vessels.axis import find_axes
-from models.imaging.vessels.forest import forest, plausibility
 from models.imaging.vessels.places import Places, find_places
 from models.imaging.vessels.scene import Scene, see
+from models.imaging.vessels.second_look import plausibility
 from models.volume import Volume
 
 MOST = 300  # of a volume: small arteries are many, and most phantom emboli lie in them
@@ -55,8 +55,8 @@ def find(
         return ()
     tell("candidates")
     places = find_places(scene)
-    scores = plausibility(places.facts, forest())
-    chosen = _apart(places, scores, scene, most)
+    scores = plausibility(places)
+    chosen = _apart(places.at_mm, scores, most)
     axes = find_axes(scene, places.at[chosen])
     return tuple(
         _candidate(volume, scene, places, int(number), float(scores[number]), axis)
@@ -64,12 +64,9 @@ def find(
     )
 
 
-def _apart(
-    places: Places, scores: NDArray[np.float64], scene: Scene, most: int
-) -> NDArray[np.int64]:
+def _apart(at: NDArray[np.float64], scores: NDArray[np.float64], most: int) -> NDArray[np.int64]:
     """The most plausible places, none of them near to a better one."""
     kept: list[int] = []
-    at = places.at * scene.grid.step_mm
     for number in np.argsort(-scores, kind="stable"):
         away = np.linalg.norm(at[kept] - at[number], axis=1)
         if away.min(initial=np.inf) >= APART_MM:

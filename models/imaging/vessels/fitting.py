@@ -1,8 +1,10 @@
-"""Fits the forest on phantoms: `python -m models.imaging.vessels.fitting` writes the file anew, in
-some twenty minutes on two cores.
+"""Fits the forests on phantoms: `python -m models.imaging.vessels.fitting` writes the files anew,
+in some twenty-five minutes on two cores.
 
 Gradient boosting (scikit-learn). An embolus counts about as much as another, however many places
-lie on it, and a place beside one is neither: it teaches nothing.
+lie on it; a place right beside one is none, so that of those in and at a clot the ones in it are
+preferred. The second forest is fitted on what first forests of other phantoms say: of those that
+it was fitted on itself the first one knows too much.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,9 +21,10 @@ from sklearn.ensemble import (  # type: ignore[import-untyped] # ships no types
 
 from models.imaging import ctpa_phantom
 from models.imaging.ctpa_phantom.style import StyleName
-from models.imaging.vessels.candidates import BESIDE_MM, ON_MM
-from models.imaging.vessels.forest import FILE, Forest, write
-from models.imaging.vessels.places import find_places
+from models.imaging.vessels import places, second_look
+from models.imaging.vessels.candidates import ON_MM
+from models.imaging.vessels.forest import FIRST, SECOND, Forest, scores, write
+from models.imaging.vessels.places import Places, find_places
 from models.imaging.vessels.scene import see
 from models.volume import LabelVoxels, Volume
 
@@ -30,20 +33,19 @@ Floats = NDArray[np.float64]
 OTHERS_WEIGHT = 0.02  # of a place on no embolus; there are hundreds for each that is
 TOGETHER = 0.7  # how far several places on an embolus share its weight
 LEAVES, RATE, TREES = 31, 0.05, 300
+FOLDS = 3
 EMBOLI = 8  # of a phantom: twice and more what patients have, for more of each level
 SEEDS: dict[StyleName, tuple[int, ...]] = {
     "other": (*range(6100, 6118), *range(6200, 6216), *range(6300, 6340)),
-    "usual": (*range(1100, 1118), *range(1200, 1216), *range(1300, 1340)),
+    "usual": (*range(7200, 7218), *range(7300, 7316), *range(7400, 7440)),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The places of one volume: facts [n, FACTS], and the embolus each lies on [n], 0 = none, -1 =
-    right beside one.
-    """
+    """The places of one volume, and the embolus each lies on [n], 0 = none."""
 
-    facts: Floats
+    places: Places
     on: NDArray[np.int64]
 
 
@@ -52,32 +54,41 @@ def look(volume: Volume, emboli: LabelVoxels) -> Seen | None:
     scene = see(volume)
     if scene is None:
         return None
-    places = find_places(scene)
-    voxels = np.round(volume.to_voxel(scene.grid.to_mm(places.at))).astype(int)
+    found = find_places(scene)
+    voxels = np.round(volume.to_voxel(scene.grid.to_mm(found.at))).astype(int)
     at = tuple(np.clip(voxels, 0, np.array(emboli.shape) - 1).T)
     away, nearest = ndimage.distance_transform_edt(
         emboli == 0, sampling=volume.spacing_mm, return_indices=True
     )
     on = emboli[tuple(axis[at] for axis in nearest)].astype(np.int64)
-    return Seen(places.facts, np.select([away[at] <= ON_MM, away[at] < BESIDE_MM], [on, -1], 0))
+    return Seen(found, np.where(away[at] <= ON_MM, on, 0))
 
 
-def fit(rows: Sequence[Seen]) -> Forest:
-    """The forest of these volumes."""
-    facts = np.concatenate([row.facts for row in rows])
-    on = np.concatenate([row.on for row in rows])
-    weight = np.concatenate([_weights(row.on) for row in rows])
-    known = on >= 0
+def fit(rows: Sequence[Seen]) -> tuple[Forest, Forest]:
+    """The first and the second forest of these volumes, FOLDS at least."""
+    own = [row.places.facts for row in rows]
+    on = [row.on for row in rows]
+    again: list[Floats] = [np.empty(0)] * len(rows)
+    for fold in range(FOLDS):
+        others = [k for k in range(len(rows)) if k % FOLDS != fold]
+        forest = _fitted([own[k] for k in others], [on[k] for k in others])
+        for k in range(fold, len(rows), FOLDS):
+            again[k] = second_look.facts(rows[k].places, scores(own[k], forest))
+    return _fitted(own, on), _fitted(again, on)
+
+
+def _fitted(facts: Sequence[Floats], on: Sequence[NDArray[np.int64]]) -> Forest:
     boosted = HistGradientBoostingClassifier(
         max_leaf_nodes=LEAVES, learning_rate=RATE, max_iter=TREES, min_samples_leaf=40,
         l2_regularization=5.0, max_features=0.4, early_stopping=False, random_state=0,
     )  # fmt: skip
-    boosted.fit(facts[known], on[known] > 0, weight[known] / OTHERS_WEIGHT)
+    weight = np.concatenate([_weights(row) for row in on])
+    boosted.fit(np.concatenate(facts), np.concatenate(on) > 0, weight / OTHERS_WEIGHT)
     return _side_by_side(boosted)
 
 
 def _weights(on: NDArray[np.int64]) -> Floats:
-    count = np.bincount(np.maximum(on, 0))[np.maximum(on, 0)]
+    count = np.bincount(on)[on]
     return np.where(on > 0, 1 / count**TOGETHER, OTHERS_WEIGHT)
 
 
@@ -121,4 +132,6 @@ def phantoms() -> Iterator[Seen]:
 
 
 if __name__ == "__main__":
-    write(fit(list(phantoms())), FILE)
+    first, second = fit(list(phantoms()))
+    write(first, FIRST, places.FACTS)
+    write(second, SECOND, second_look.FACTS)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.imaging.vessels import paths, surroundings
+from models.imaging.vessels import paths, surroundings, walks
 from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.clusters import Clusters, find_clusters
 from models.imaging.vessels.paths import Paths, contexts, follow
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 FACTS = (*surroundings.FACTS, "cluster_mm", "cluster_grey", "cluster_dark", "off_ridge_mm",
-         *paths.FACTS)  # fmt: skip
+         *paths.FACTS, *walks.FACTS)  # fmt: skip
 MOST_TISSUE = 0.6  # of the surroundings, where a ridge is a vessel's
 MOST_DARK = 2.2  # of a ridge: darker is no vessel
 SAME_MM = 2.0  # a summit so near to a dark ridge's place is not asked twice
@@ -26,11 +26,12 @@ OFF_MM = 4.0  # further from any ridge, its context says nothing
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """`at` [n, 3] (z, y, x on the fine grid), `facts` [n, FACTS], and of the dark cluster there
-    the diameter of a ball of its volume and the mean HU.
+    """`at` [n, 3] (z, y, x on the fine grid, and the same in mm), `facts` [n, FACTS], and of the
+    dark cluster there the diameter of a ball of its volume and the mean HU.
     """
 
     at: Index
+    at_mm: Floats
     facts: Floats
     diameter_mm: Floats
     mean_hu: Floats
@@ -38,15 +39,17 @@ class Places:
 
 def find_places(scene: Scene) -> Places:
     """Summits of dark clusters, and dark places on the ridges of the lungs' vessels."""
+    step_mm = scene.grid.step_mm
     found = find_clusters(scene)
-    ways = follow(_of_vessels(scene), scene.grid.step_mm)
+    ways = follow(_of_vessels(scene), step_mm)
     on_ridge = ways.ridges.places[ways.sources]
     at = np.concatenate([on_ridge, _apart(found.summits, on_ridge, scene, ways)])
     if not len(at):
-        return Places(at, np.empty((0, len(FACTS))), np.empty(0), np.empty(0))
+        return Places(at, at * 1.0, np.empty((0, len(FACTS))), np.empty(0), np.empty(0))
     facts, diameter, mean_hu = _cluster_facts(scene, found, at)
-    rows = [surroundings.surroundings(scene, at), facts, _ridge_facts(ways, at, scene)]
-    return Places(at, np.concatenate(rows, axis=1), diameter, mean_hu)
+    walked = walks.facts(walks.walk(ways.ridges.shown, at, step_mm))
+    rows = [surroundings.surroundings(scene, at), facts, _ridge_facts(ways, at, scene), walked]
+    return Places(at, at * step_mm, np.concatenate(rows, axis=1), diameter, mean_hu)
 
 
 def _of_vessels(scene: Scene) -> Ridges:
@@ -58,7 +61,7 @@ def _of_vessels(scene: Scene) -> Ridges:
     at = tuple(np.minimum(ridges.places // 2, np.array(share.shape) - 1).T)
     kept = (share[at] < MOST_TISSUE) & (ridges.dark < MOST_DARK)
     return Ridges(ridges.flat[kept], ridges.places[kept], ridges.radius_mm[kept],
-                  ridges.dark[kept])  # fmt: skip
+                  ridges.dark[kept], ridges.shown)  # fmt: skip
 
 
 def _apart(summits: Index, on_ridge: Index, scene: Scene, ways: Paths) -> Index:

@@ -10,6 +10,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
 from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.grid import Hu, Mask
@@ -21,6 +22,7 @@ Index = NDArray[np.int64]
 FIRST_MM, SECOND_MM = 0.8, 1.8  # blurs, the second on top of the first
 LEAST_SHOWN = 0.22  # of the way from lung to lumen
 MOST_SHOWN_WIDE = 0.8  # after the second blur: no vessel but tissue that fills the place
+LEAST_SECOND = 1e-3
 LINES = tuple(step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0))
 LEAST_LINES = 8  # of 13 through a voxel in which it is the brightest: across a tube, not along it
 RADII_MM = np.linspace(0.3, 9.0, 300)
@@ -31,15 +33,28 @@ LEAST_IN_BIN = 50
 
 
 @dataclass(frozen=True, eq=False)
+class Shown:
+    """What a grid shows on the way from lung (0) to lumen (1), blurred once and twice; what of
+    that way an embolus shows, and how blurred the scan is.
+    """
+
+    first: Hu
+    second: Hu
+    clot: float
+    blur_mm: float
+
+
+@dataclass(frozen=True, eq=False)
 class Ridges:
     """[n] places on a grid: flat index, (z, y, x), radius in mm, and darkness: 0 = as bright as
-    the arteries, 1 = an embolus.
+    the arteries, 1 = an embolus. `shown` is what they were found in.
     """
 
     flat: Index
     places: Index  # [n, 3]
     radius_mm: Floats
     dark: Floats
+    shown: Shown
 
 
 def find_ridges(hu: Hu, step_mm: Floats, contrast: Contrast, where: Mask) -> Ridges:
@@ -49,12 +64,31 @@ def find_ridges(hu: Hu, step_mm: Floats, contrast: Contrast, where: Mask) -> Rid
     second = blurred(first, SECOND_MM / step_mm)
     flat = _brightest(first, where & (first > LEAST_SHOWN) & (second < MOST_SHOWN_WIDE))
     peak = first.ravel()[flat].astype(np.float64)
-    ratio = peak / np.maximum(second.ravel()[flat], 1e-3)
-    radius, expected = _tubes(ratio, _blur_mm(peak, ratio))
+    ratio = peak / np.maximum(second.ravel()[flat], LEAST_SECOND)
     clot = (CLOT_HU - contrast.lung_hu) / (contrast.lumen_hu - contrast.lung_hu)
-    dark = (1 - peak / expected) / (1 - clot)
+    seen = Shown(first, second, clot, _blur_mm(peak, ratio))
     places = np.stack(np.unravel_index(flat, hu.shape), axis=1)
-    return Ridges(flat, places, radius, dark)
+    return Ridges(flat, places, *_told(seen, peak, ratio), seen)
+
+
+def measured_at(shown: Shown, at: Floats) -> tuple[Floats, Floats, Floats]:
+    """Radius in mm, darkness, and what is shown after the first blur, each [...] of places
+    [..., 3] (z, y, x) that lie between voxels too.
+    """
+    flat = np.moveaxis(at.reshape(-1, 3), -1, 0)
+    peak, wide = (
+        ndimage.map_coordinates(picture, flat, np.float64, order=1, mode="nearest")
+        for picture in (shown.first, shown.second)
+    )
+    radius, dark = _told(shown, peak, peak / np.maximum(wide, LEAST_SECOND))
+    shape = at.shape[:-1]
+    return radius.reshape(shape), dark.reshape(shape), peak.reshape(shape)
+
+
+def _told(shown: Shown, peak: Floats, ratio: Floats) -> tuple[Floats, Floats]:
+    """Radius and darkness."""
+    radius, expected = _tubes(ratio, shown.blur_mm)
+    return radius, (1 - peak / expected) / (1 - shown.clot)
 
 
 def _brightest(picture: Hu, where: Mask) -> Index:

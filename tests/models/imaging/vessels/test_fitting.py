@@ -10,9 +10,9 @@ from models.volume import Volume
 def test_every_embolus_of_a_phantom_has_places_and_the_larger_ones_candidates() -> None:
     made = ctpa_phantom.volume(np.random.default_rng(31), style="other", emboli=5)
     seen = look(made.volume, made.emboli)
-    assert seen is not None and seen.facts.shape == (len(seen.on), len(FACTS))
-    assert np.isfinite(seen.facts).all()
-    assert set(seen.on.tolist()) == set(range(-1, int(made.emboli.max()) + 1))
+    assert seen is not None and seen.places.facts.shape == (len(seen.on), len(FACTS))
+    assert np.isfinite(seen.places.facts).all()
+    assert set(seen.on.tolist()) == set(range(int(made.emboli.max()) + 1))
     assert (seen.on > 0).mean() < 0.05
     places = [candidate.centre_voxel for candidate in find(made.volume)]
     away = [
