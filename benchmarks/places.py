@@ -1,6 +1,6 @@
 """What the place alone says of emboli, without any network, on new phantoms; one JSON line.
 
-    python -m benchmarks.places --volumes 24
+    python -m benchmarks.places --volumes 12
 
 Candidates of phantoms that nobody has looked at (benchmarks.embolism.FIRST), scored by their
 plausibility and, side by side, by a plain rule on their Hounsfield units: the nearer to a clot's
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--volumes", type=int, default=24, help="of each population")
+    parser.add_argument("--volumes", type=int, default=12, help="of each population")
     parser.add_argument("--first", type=int, default=FIRST, help="number of the first phantom")
     given = parser.parse_args()
     count, numbers = given.volumes, range(given.first, given.first + given.volumes)

@@ -24,7 +24,7 @@ from models.task import Phantom, Task
 
 SIZE = 32
 MAP_SIZE = 128  # of a map that is to be laid over its case again
-PATIENTS, PATIENTS_OF_VOLUMES = 9, 6  # a volume takes seconds
+PATIENTS, PATIENTS_OF_VOLUMES = 9, 4  # a volume takes seconds
 PICTURES = (".png", ".jpg", ".tiff")  # beside them a phantom may have files of other kinds
 PLACES = ("images/", "masks/", "volumes/", "emboli/")  # in a pack
 

@@ -157,7 +157,7 @@ def _veins(long_mm: Floats, mean: Floats) -> list[Floats]:
 def _drop(walks: Walks) -> Floats:
     """[n, 2] the most that darkness falls within three steps."""
     fall = walks.dark[..., :-3] - walks.dark[..., 3:]
-    return np.where(walks.there[..., 3:], fall, NOT_THERE).max(axis=2)
+    return np.asarray(np.where(walks.there[..., 3:], fall, NOT_THERE).max(axis=2))
 
 
 def _ringed(values: Floats, there: NDArray[np.bool_]) -> Floats:
