@@ -22,7 +22,7 @@ Index = NDArray[np.int64]
 FIRST_MM, SECOND_MM = 0.8, 1.8  # blurs, the second on top of the first
 LEAST_SHOWN = 0.22  # of the way from lung to lumen
 MOST_SHOWN_WIDE = 0.8  # after the second blur: no vessel but tissue that fills the place
-LEAST_SECOND = 1e-3
+LEAST_SECOND = 1e-3  # after the second blur, where it is divided by
 LINES = tuple(step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0))
 LEAST_LINES = 8  # of 13 through a voxel in which it is the brightest: across a tube, not along it
 RADII_MM = np.linspace(0.3, 9.0, 300)
@@ -75,14 +75,15 @@ def measured_at(shown: Shown, at: Floats) -> tuple[Floats, Floats, Floats]:
     """Radius in mm, darkness, and what is shown after the first blur, each [...] of places
     [..., 3] (z, y, x) that lie between voxels too.
     """
-    flat = np.moveaxis(at.reshape(-1, 3), -1, 0)
-    peak, wide = (
-        ndimage.map_coordinates(picture, flat, np.float64, order=1, mode="nearest")
-        for picture in (shown.first, shown.second)
-    )
+    peak, wide = between(shown.first, at), between(shown.second, at)
     radius, dark = _told(shown, peak, peak / np.maximum(wide, LEAST_SECOND))
-    shape = at.shape[:-1]
-    return radius.reshape(shape), dark.reshape(shape), peak.reshape(shape)
+    return radius, dark, peak
+
+
+def between(picture: Hu, at: Floats) -> Floats:
+    """[...] of the picture at places [..., 3] (z, y, x), linear; beyond its sides as there."""
+    places = np.moveaxis(at, -1, 0)
+    return np.asarray(ndimage.map_coordinates(picture, places, np.float64, 1, mode="nearest"))
 
 
 def _told(shown: Shown, peak: Floats, ratio: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
 from models.imaging.vessels.grid import Hu
-from models.imaging.vessels.ridges import LEAST_SHOWN, Shown, measured_at
+from models.imaging.vessels.paths import BRIGHT
+from models.imaging.vessels.ridges import LEAST_SHOWN, Shown, between, measured_at
 
 Floats = NDArray[np.float64]
 
@@ -23,10 +24,10 @@ ASIDE_MM = (0.7, 1.4)  # how far to its side a step looks for the vessel's middl
 ROUND = 8  # directions it looks into
 CLEAR = 0.08  # less bright than the brightest by so much is not the middle
 KEEPS = 0.6  # how much of its direction a step keeps
-LIT = 0.35  # less dark is lumen
 RINGS = ((1, 3), (4, 6), (7, 10), (11, 15), (16, 20))  # steps
 LONG_MM = 40.0  # dark for so long is a vein
 DARKEST = 1.15  # what is long and darker is fat, or a bronchus
+ALIKE = 0.1  # so near in darkness is as dark
 LEAST_LONG = 20  # places by which a volume's veins are known
 NOT_THERE = -1.0
 OF_SIDE = ("lit_mm", "lost_mm", "straight", "drop", *(f"dark_{k}" for k in range(len(RINGS))),
@@ -67,22 +68,17 @@ def walk(shown: Shown, places: NDArray[np.int64], step_mm: Floats) -> Walks:
 def _ways(picture: Hu, at: Floats, step_mm: Floats) -> Floats:
     """[n, 3] unit vectors in mm along which the picture bends least downwards."""
     axes = np.eye(3) * HALF_MM / step_mm
-    here = _values(picture, at)
+    here = between(picture, at)
     bends = np.empty((len(at), 3, 3))
     for i in range(3):
-        both = _values(picture, at + axes[i]) + _values(picture, at - axes[i])
+        both = between(picture, at + axes[i]) + between(picture, at - axes[i])
         bends[:, i, i] = both - 2 * here
         for j in range(i):
             plus, minus = axes[i] + axes[j], axes[i] - axes[j]
-            same = _values(picture, at + plus) + _values(picture, at - plus)
-            other = _values(picture, at + minus) + _values(picture, at - minus)
+            same = between(picture, at + plus) + between(picture, at - plus)
+            other = between(picture, at + minus) + between(picture, at - minus)
             bends[:, i, j] = bends[:, j, i] = (same - other) / 4
     return np.asarray(np.linalg.eigh(bends)[1][:, :, 2])
-
-
-def _values(picture: Hu, at: Floats) -> Floats:
-    places = np.moveaxis(at, -1, 0)
-    return np.asarray(ndimage.map_coordinates(picture, places, np.float64, 1, mode="nearest"))
 
 
 def _one_way(picture: Hu, at: Floats, ways: Floats, step_mm: Floats) -> Floats:
@@ -91,7 +87,7 @@ def _one_way(picture: Hu, at: Floats, ways: Floats, step_mm: Floats) -> Floats:
     for _ in range(STEPS):
         ahead = at + ways * STEP_MM / step_mm
         seen = ahead[:, None] + _aside(ways) / step_mm
-        values = _values(picture, seen)
+        values = between(picture, seen)
         weight = np.maximum(values - values.max(axis=1, keepdims=True) + CLEAR, 0.0)
         middle = (seen * weight[..., None]).sum(axis=1) / weight.sum(axis=1)[:, None]
         moved = (middle - at) * step_mm
@@ -125,7 +121,7 @@ def facts(walks: Walks) -> Floats:
     """
     steps = np.arange(STEPS + 1)
     lost = walks.there.sum(axis=2)
-    lit = np.where((walks.dark < LIT) & walks.there, steps, STEPS + 1).min(axis=2)
+    lit = np.where((walks.dark < BRIGHT) & walks.there, steps, STEPS + 1).min(axis=2)
     run = steps < np.maximum(np.minimum(lit, lost), 1)[..., None]
     count = run.sum(axis=(1, 2))
     mean = (walks.dark * run).sum(axis=(1, 2)) / count
@@ -146,10 +142,10 @@ def _veins(long_mm: Floats, mean: Floats) -> list[Floats]:
     """How dark this volume's veins are, how much darker a place is, and the share of its dark
     places that are about as dark.
     """
-    long_ = mean[(long_mm >= LONG_MM) & (mean > LIT) & (mean < DARKEST)]
+    long_ = mean[(long_mm >= LONG_MM) & (mean > BRIGHT) & (mean < DARKEST)]
     level = float(np.median(long_)) if len(long_) >= LEAST_LONG else NOT_THERE
-    order = np.sort(mean[mean > LIT])
-    near = np.searchsorted(order, mean + 0.1) - np.searchsorted(order, mean - 0.1)
+    order = np.sort(mean[mean > BRIGHT])
+    near = np.searchsorted(order, mean + ALIKE) - np.searchsorted(order, mean - ALIKE)
     veins = np.full(len(mean), level)
     return [veins, mean - veins, near / max(len(order), 1)]
 
