@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.imaging.vessels import paths, surroundings, walks
+from models.imaging.vessels import beside, paths, surroundings, walks
 from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.clusters import Clusters, find_clusters
 from models.imaging.vessels.paths import Paths, contexts, follow
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 FACTS = (*surroundings.FACTS, "cluster_mm", "cluster_grey", "cluster_dark", "off_ridge_mm",
-         *paths.FACTS, *walks.FACTS)  # fmt: skip
+         *paths.FACTS, *walks.FACTS, *beside.FACTS)  # fmt: skip
 MOST_TISSUE = 0.6  # of the surroundings, where a ridge is a vessel's
 MOST_DARK = 2.2  # of a ridge: darker is no vessel
 SAME_MM = 2.0  # a summit so near to a dark ridge's place is not asked twice
@@ -47,9 +47,17 @@ def find_places(scene: Scene) -> Places:
     if not len(at):
         return Places(at, at * 1.0, np.empty((0, len(FACTS))), np.empty(0), np.empty(0))
     facts, diameter, mean_hu = _cluster_facts(scene, found, at)
-    walked = walks.facts(walks.walk(ways.ridges.shown, at, step_mm))
-    rows = [surroundings.surroundings(scene, at), facts, _ridge_facts(ways, at, scene), walked]
+    rows = [surroundings.surroundings(scene, at), facts, _ridge_facts(ways, at, scene)]
+    rows += _walked(scene, ways, at)
     return Places(at, at * step_mm, np.concatenate(rows, axis=1), diameter, mean_hu)
+
+
+def _walked(scene: Scene, ways: Paths, at: Index) -> list[Floats]:
+    """The facts of the way through each place, and of what runs beside it."""
+    shown, step_mm = ways.ridges.shown, scene.grid.step_mm
+    there_and_back = walks.walk(shown, at, step_mm)
+    picture = beside.greys(scene.grid.hu, scene.contrast)
+    return [walks.facts(there_and_back), beside.facts(picture, shown, there_and_back, step_mm)]
 
 
 def _of_vessels(scene: Scene) -> Ridges:

@@ -38,11 +38,12 @@ FACTS = ("walk_mm", "walk_dark", "walk_unrest", "walk_wide", "vein_dark", "like_
 
 @dataclass(frozen=True, eq=False)
 class Walks:
-    """[n, 2, STEPS + 1] both ways from n places, each beginning with the place: darkness, radius
-    in mm, and whether the vessel is still there; `straight` [n, 2]: the way as the crow flies over
-    the way walked.
+    """[n, 2, STEPS + 1] both ways from n places, each beginning with the place: where on the grid
+    (`tracks`, [..., 3] z, y, x), darkness, radius in mm, and whether the vessel is still there;
+    `straight` [n, 2]: the way as the crow flies over the way walked.
     """
 
+    tracks: Floats
     dark: Floats
     radius_mm: Floats
     there: NDArray[np.bool_]
@@ -54,7 +55,7 @@ def walk(shown: Shown, places: NDArray[np.int64], step_mm: Floats) -> Walks:
     at = places.astype(np.float64)
     ways = _ways(shown.first, at, step_mm)
     sides = [_one_way(shown.first, at, sign * ways, step_mm) for sign in (1, -1)]
-    tracks = np.stack(sides, axis=1)  # [n, 2, STEPS + 1, 3]
+    tracks = np.stack(sides, axis=1)
     radius, dark, peak = measured_at(shown, tracks)
     there = np.logical_and.accumulate(peak > LEAST_SHOWN, axis=2)
     mm = (tracks - tracks[:, :, :1]) * step_mm
@@ -62,7 +63,7 @@ def walk(shown: Shown, places: NDArray[np.int64], step_mm: Floats) -> Walks:
     crow = np.linalg.norm(np.take_along_axis(mm, last[..., None, None], 2)[:, :, 0], axis=2)
     dark = np.clip(dark, -0.5, 2.0)
     smooth = ndimage.uniform_filter1d(dark, 3, axis=2, mode="nearest")
-    return Walks(smooth, radius, there, crow / (last * STEP_MM))
+    return Walks(tracks, smooth, radius, there, crow / (last * STEP_MM))
 
 
 def _ways(picture: Hu, at: Floats, step_mm: Floats) -> Floats:
