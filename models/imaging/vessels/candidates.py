@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.imaging.vessels.axis import find_axes
+from models.imaging.vessels.forests.second_look import plausibility
 from models.imaging.vessels.places import Places, find_places
 from models.imaging.vessels.scene import Scene, see
-from models.imaging.vessels.second_look import plausibility
 from models.volume import Volume
 
 MOST = 300  # of a volume: small arteries are many, and most phantom emboli lie in them

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree  # type: ignore[import-untyped] # ships no types
 
 from models.imaging.vessels import places
-from models.imaging.vessels.forest import FIRST, SECOND, scores, shipped
+from models.imaging.vessels.forests.forest import FIRST, SECOND, scores, shipped
 from models.imaging.vessels.places import Places
 
 Floats = NDArray[np.float64]

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from models.imaging.vessels import places, second_look
+from models.imaging.vessels import places
+from models.imaging.vessels.forests import second_look
+from models.imaging.vessels.forests.second_look import OF_NEIGHBOURS, facts, plausibility
 from models.imaging.vessels.places import Places
-from models.imaging.vessels.second_look import OF_NEIGHBOURS, facts, plausibility
 
 WALK_MM = places.FACTS.index("walk_mm")
 

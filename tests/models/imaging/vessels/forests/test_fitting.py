@@ -2,7 +2,7 @@ import numpy as np
 
 from models.imaging import ctpa_phantom
 from models.imaging.vessels import find
-from models.imaging.vessels.fitting import look
+from models.imaging.vessels.forests.fitting import look
 from models.imaging.vessels.places import FACTS
 from models.volume import Volume
 

@@ -5,9 +5,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from models.imaging.vessels import fitting, second_look
-from models.imaging.vessels.fitting import Seen, fit
-from models.imaging.vessels.forest import FIRST, SECOND, Forest, read, scores, write
+from models.imaging.vessels.forests import fitting, second_look
+from models.imaging.vessels.forests.fitting import Seen, fit
+from models.imaging.vessels.forests.forest import FIRST, SECOND, Forest, read, scores, write
 from models.imaging.vessels.places import FACTS, Places
 
 DARK, WIDE = FACTS.index("local_dark"), FACTS.index("radius_mm")

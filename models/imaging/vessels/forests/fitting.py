@@ -1,5 +1,5 @@
-"""Fits the forests on phantoms: `python -m models.imaging.vessels.fitting` writes the files anew,
-in some thirty-five minutes on two cores.
+"""Fits the forests on phantoms: `python -m models.imaging.vessels.forests.fitting` writes the
+files anew, in some thirty-five minutes on two cores.
 
 Gradient boosting (scikit-learn). An embolus counts about as much as another, however many places
 lie on it; a place right beside one is none, so that of those in and at a clot the ones in it are
@@ -21,9 +21,10 @@ from sklearn.ensemble import (  # type: ignore[import-untyped] # ships no types
 
 from models.imaging import ctpa_phantom
 from models.imaging.ctpa_phantom.style import StyleName
-from models.imaging.vessels import places, second_look
+from models.imaging.vessels import places
 from models.imaging.vessels.candidates import ON_MM
-from models.imaging.vessels.forest import FIRST, SECOND, Forest, scores, write
+from models.imaging.vessels.forests import second_look
+from models.imaging.vessels.forests.forest import FIRST, SECOND, Forest, scores, write
 from models.imaging.vessels.places import Places, find_places
 from models.imaging.vessels.scene import see
 from models.volume import LabelVoxels, Volume

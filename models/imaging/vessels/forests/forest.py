@@ -1,8 +1,8 @@
 """How plausible a place is as an embolus: trees that ask for its facts, their answers added up.
 
-Boosted trees, fitted on phantoms by models.imaging.vessels.fitting. A tree asks a handful of facts
-one after the other, so that they can speak together: a dark stretch means one thing in a wide
-vessel with lumen before it and another in a vein. Its answer is one of its leaves': no place,
+Boosted trees, fitted on phantoms by models.imaging.vessels.forests.fitting. A tree asks a handful
+of facts one after the other, so that they can speak together: a dark stretch means one thing in a
+wide vessel with lumen before it and another in a vein. Its answer is one of its leaves': no place,
 however odd its volume, is worth more than the leaves say.
 """
 
