@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.imaging.vessels.grid import Hu
-from models.imaging.vessels.lumen import Contrast
+from models.imaging.vessels.lumen import Contrast, share_of_lumen
 from models.imaging.vessels.ridges import Shown, between, measured_at
-from models.imaging.vessels.walks import Walks
+from models.imaging.vessels.walks import Walks, across
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -53,8 +53,7 @@ class Around:
 
 def greys(hu: Hu, contrast: Contrast) -> Hu:
     """HU on the way from lung (0) to lumen (1), unblurred: bronchi are thin."""
-    way = (hu - contrast.lung_hu) / (contrast.lumen_hu - contrast.lung_hu)
-    return np.asarray(np.clip(way, DARKEST, BRIGHTEST), dtype=np.float32)
+    return np.clip(share_of_lumen(hu, contrast), DARKEST, BRIGHTEST)
 
 
 def facts(picture: Hu, shown: Shown, walks: Walks, step_mm: Floats) -> Floats:
@@ -83,9 +82,8 @@ def facts(picture: Hu, shown: Shown, walks: Walks, step_mm: Floats) -> Floats:
 
 def _around(picture: Hu, track: Floats, ahead: Floats, step_mm: Floats) -> Around:
     """Around tracks [n, steps, 3] that run `ahead`: turn 0 is the same side all along."""
-    across = _frames(ahead)
     turns = np.arange(TURNS) * 2 * np.pi / TURNS
-    one, two = (side[:, :, None, None] for side in across)
+    one, two = (side[:, :, None, None] for side in _frames(ahead))
     out = np.cos(turns)[:, None] * one + np.sin(turns)[:, None] * two
     at = track[:, :, None, None] + RINGS_MM[:, None, None] * out / step_mm
     seen = between(picture, at)
@@ -94,9 +92,7 @@ def _around(picture: Hu, track: Floats, ahead: Floats, step_mm: Floats) -> Aroun
 
 def _frames(ahead: Floats) -> tuple[Floats, Floats]:
     """Two directions across each way [n, steps, 3], carried along from the middle one."""
-    middle = ahead[:, ahead.shape[1] // 2]
-    least = np.eye(3)[np.abs(middle).argmin(axis=1)]
-    one = np.broadcast_to(np.cross(middle, least)[:, None], ahead.shape)
+    one = across(ahead[:, ahead.shape[1] // 2])[0][:, None]
     one = one - (one * ahead).sum(axis=2, keepdims=True) * ahead
     one = one / (np.linalg.norm(one, axis=2, keepdims=True) + 1e-9)
     return one, np.cross(ahead, one)

@@ -1,6 +1,7 @@
 """The contrast-filled lumen: how bright it is in this volume, and where it is."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ BRIGHTNESS = 85.0  # per cent of the cores are darker: arteries, where veins hav
 BRIGHT_DARKNESS = 0.45  # lumen is less dark than that
 LEAST_LUMEN = 20  # voxels in one piece
 
+Some = TypeVar("Some", float, NDArray[np.float32], NDArray[np.float64])
+
 
 @dataclass(frozen=True)
 class Contrast:
@@ -27,6 +30,11 @@ class Contrast:
 
     lumen_hu: float
     lung_hu: float = USUAL_LUNG_HU
+
+
+def share_of_lumen(hu: Some, contrast: Contrast) -> Some:
+    """HU on the way from lung (0) to lumen (1); below and beyond it too."""
+    return (hu - contrast.lung_hu) / (contrast.lumen_hu - contrast.lung_hu)
 
 
 def measure_contrast(hu: Hu, inside: Mask) -> Contrast | None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.imaging.vessels import beside, paths, surroundings, walks
 from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.clusters import Clusters, find_clusters
+from models.imaging.vessels.lumen import share_of_lumen
 from models.imaging.vessels.paths import Paths, contexts, follow
 from models.imaging.vessels.ridges import Ridges, find_ridges
 from models.imaging.vessels.scene import Scene
@@ -93,7 +94,7 @@ def _cluster_facts(scene: Scene, found: Clusters, at: Index) -> tuple[Floats, Fl
         )
     )
     diameter = (6 * volume / np.pi) ** (1 / 3)
-    grey = (mean_hu - scene.contrast.lung_hu) / (scene.contrast.lumen_hu - scene.contrast.lung_hu)
+    grey = share_of_lumen(mean_hu, scene.contrast)
     return np.stack([np.where(none, 0.0, diameter), grey, dark], axis=1), diameter, mean_hu
 
 

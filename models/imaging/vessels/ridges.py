@@ -14,7 +14,7 @@ from scipy import ndimage  # type: ignore[import-untyped] # ships no types
 
 from models.imaging.vessels.blur import blurred
 from models.imaging.vessels.grid import Hu, Mask
-from models.imaging.vessels.lumen import CLOT_HU, Contrast
+from models.imaging.vessels.lumen import CLOT_HU, Contrast, share_of_lumen
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -59,13 +59,12 @@ class Ridges:
 
 def find_ridges(hu: Hu, step_mm: Floats, contrast: Contrast, where: Mask) -> Ridges:
     """The ridges of the lungs' vessels within `where`."""
-    shown = (hu - contrast.lung_hu) / (contrast.lumen_hu - contrast.lung_hu)
-    first = blurred(np.clip(shown, -0.2, 1.3), FIRST_MM / step_mm)
+    first = blurred(np.clip(share_of_lumen(hu, contrast), -0.2, 1.3), FIRST_MM / step_mm)
     second = blurred(first, SECOND_MM / step_mm)
     flat = _brightest(first, where & (first > LEAST_SHOWN) & (second < MOST_SHOWN_WIDE))
     peak = first.ravel()[flat].astype(np.float64)
     ratio = peak / np.maximum(second.ravel()[flat], LEAST_SECOND)
-    clot = (CLOT_HU - contrast.lung_hu) / (contrast.lumen_hu - contrast.lung_hu)
+    clot = share_of_lumen(CLOT_HU, contrast)
     seen = Shown(first, second, clot, _blur_mm(peak, ratio))
     places = np.stack(np.unravel_index(flat, hu.shape), axis=1)
     return Ridges(flat, places, *_told(seen, peak, ratio), seen)

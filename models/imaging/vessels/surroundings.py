@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.imaging.vessels.blur import blurred
-from models.imaging.vessels.lumen import CLOT_HU
+from models.imaging.vessels.lumen import CLOT_HU, share_of_lumen
 from models.imaging.vessels.scene import BLUR_MM, Scene
 
 Floats = NDArray[np.float64]
@@ -68,8 +68,7 @@ def _extremes(scene: Scene, seen: NDArray[np.float32], places: Index) -> list[Fl
     for step in CUBE:
         values = seen[tuple(np.clip(places + step, 0, last).T)]
         low, high = np.minimum(low, values), np.maximum(high, values)
-    lung, lumen = scene.contrast.lung_hu, scene.contrast.lumen_hu
-    return [(low - lung) / (lumen - lung), (high - lung) / (lumen - lung)]
+    return [share_of_lumen(low, scene.contrast), share_of_lumen(high, scene.contrast)]
 
 
 def _lines(scene: Scene, places: Index) -> list[Floats]:

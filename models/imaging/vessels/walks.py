@@ -99,12 +99,17 @@ def _one_way(picture: Hu, at: Floats, ways: Floats, step_mm: Floats) -> Floats:
     return np.stack(tracks, axis=1)
 
 
-def _aside(ways: Floats) -> Floats:
-    """[n, 1 + rings, 3] offsets in mm across each way, the first of them none."""
+def across(ways: Floats) -> tuple[Floats, Floats]:
+    """Two unit vectors [n, 3] across each of `ways` [n, 3], unit vectors too, and each other."""
     least = np.eye(3)[np.abs(ways).argmin(axis=1)]
     one = np.cross(ways, least)
     one /= np.linalg.norm(one, axis=1, keepdims=True)
-    other = np.cross(ways, one)
+    return one, np.cross(ways, one)
+
+
+def _aside(ways: Floats) -> Floats:
+    """[n, 1 + rings, 3] offsets in mm across each way, the first of them none."""
+    one, other = across(ways)
     turns = np.arange(ROUND) * 2 * np.pi / ROUND
     disc = np.concatenate([[[0.0, 0.0]], *(
         mm * np.column_stack([np.cos(turns), np.sin(turns)]) for mm in ASIDE_MM
