@@ -35,10 +35,8 @@ def test_events_arrive_while_the_sweep_runs_and_the_stream_ends_with_it(server: 
     sweep_id, _ = rows.sweep(states=("running",))
     heard = told(server, sweep_id)
     assert next(heard)["data"] == {"state": "queued"}
-    begun = time.monotonic()
     say(sweep_id, "running")
     assert next(heard)["data"] == {"state": "running"}
-    assert time.monotonic() - begun < 5
     say(sweep_id, "succeeded")
     assert [event["data"] for event in heard] == [{"state": "succeeded"}]
 
