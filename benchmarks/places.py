@@ -14,21 +14,16 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
-import numpy as np
-
-from benchmarks.embolism import FIRST, LABELS, STYLES, measured
+from benchmarks.embolism import FIRST, LABELS, POPULATIONS, drawn, measured
 from models.findings import Measure
-from models.imaging import ctpa_phantom
-from models.imaging.ctpa_phantom.style import StyleName
 from models.imaging.vessels import find
 from models.imaging.vessels.lumen import CLOT_HU
 from models.metrics import froc_volumes
 
 
-def looked_at(style: StyleName, number: int) -> dict[str, Measure]:
+def looked_at(population: str, number: int) -> dict[str, Measure]:
     """A phantom's candidates by each way of scoring; those of benchmarks.embolism."""
-    rng = np.random.default_rng([88, len(style), number])
-    thorax = ctpa_phantom.volume(rng, style=style, emboli=None if number % 4 else 0)
+    thorax, _ = drawn(population, number)
     found = find(thorax.volume)
     scores = {
         "forest": [candidate.plausibility for candidate in found],
@@ -56,12 +51,13 @@ def main() -> None:
     count, numbers = given.volumes, range(given.first, given.first + given.volumes)
     line: dict[str, Any] = {"benchmark": "places", "first": given.first, "cores": os.cpu_count()}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for style in STYLES:
-            rows = list(pool.map(looked_at, [style] * count, numbers))
-            line[style] = {"volumes": count, "emboli": sum(row["forest"].truth for row in rows)}
+        for population in POPULATIONS:
+            rows = list(pool.map(looked_at, [population] * count, numbers))
+            emboli = sum(row["forest"].truth for row in rows)
+            line[population] = {"volumes": count, "emboli": emboli}
             for way in ("forest", "hounsfield"):
                 scored = froc_volumes.score([row[way] for row in rows], LABELS)
-                line[style][way] = scored.values
+                line[population][way] = scored.values
     print(json.dumps(line))
 
 

@@ -20,7 +20,6 @@ from models.task import Phantom
 from models.volume import LabelVoxels, Volume
 
 __all__ = ["Thorax", "patient", "plant", "volume"]
-PIXELS = 340  # across, when no size is asked for: about a millimetre, twice a clinic's
 HEIGHT_MM = 240.0  # of the scan
 MIDDLE_MM = -20.0  # where its middle lies, from the carina
 WITHOUT = 4  # every fourth patient has no embolus
@@ -94,7 +93,7 @@ def _grid(
 ) -> Grid:
     """Of the size asked for; the spacing (or the size) left open follows from the other."""
     if spacing is None:
-        pixel = round(look.field_mm / (shape[2] if shape else PIXELS), 3)
+        pixel = round(look.field_mm / (shape[2] if shape else round(look.pixels)), 3)
         thick = round(HEIGHT_MM / shape[0], 2) if shape else round(look.slice_mm, 2)
         spacing = (thick, pixel, pixel)
     if shape is None:

@@ -20,7 +20,6 @@ FORMS: tuple[Form, ...] = ("complete", "eccentric", "railway")
 CHANCES = {"saddle": 0.06, "lobar": 0.22, "segmental": 0.40, "subsegmental": 0.32}
 SHARES = {"lobar": (0.08, 0.40), "segmental": (0.022, 0.08), "subsegmental": (0.006, 0.022)}
 THINNEST_MM = 1.4  # radius of an artery in which a clot can be told
-PARTIAL = 1.8  # of it, below which a clot fills its artery
 FILLED = 0.5  # share of a voxel from which on it is the clot's
 APART_MM = 9.0  # between any two emboli
 SOME = (1, 8)  # emboli of a patient who has any
@@ -76,7 +75,7 @@ def emboli(
         level = LEVELS[int(rng.choice(len(LEVELS), p=list(CHANCES.values())))]
         if level == "saddle" and not saddle:
             continue
-        way = _way(rng, arteries, children, level, thinnest)
+        way = _way(rng, arteries, children, level, thinnest, look.clot_length)
         if way is None:
             continue
         places, radii = way
@@ -97,8 +96,11 @@ def _way(
     children: list[list[int]],
     level: Level,
     thinnest: float,
+    share: float,
 ) -> tuple[Points, NDArray[np.float64]] | None:
-    """Places and radii along some stretch of artery of that level; None where there is none."""
+    """Places and radii along some stretch of artery of that level, of that share of the usual
+    length; None where there is none.
+    """
     if level == "saddle":
         return _saddle(rng, arteries, children)
     low, high = (share * arteries.endings[0] for share in SHARES[level])
@@ -107,7 +109,7 @@ def _way(
     if not len(nodes):
         return None
     node = int(rng.choice(nodes))
-    length = float(rng.uniform(2.2, 6.0) * arteries.radii_mm[node] + rng.uniform(6, 13))
+    length = float(rng.uniform(2.2, 6.0) * arteries.radii_mm[node] + rng.uniform(6, 13)) * share
     row = [int(arteries.parents[node]), node, *_onward(rng, arteries, children, node, length)]
     row = [k for k in row if arteries.radii_mm[k] >= 0.8 and children[k]]  # tips are too thin
     if len(row) < 2:
@@ -167,7 +169,7 @@ def _clot(
     form: Form = FORMS[int(rng.choice(3, p=[0.5, 0.3, 0.2]))]
     if level == "saddle":
         form = "railway"
-    if radii.mean() < PARTIAL * thinnest:
+    if radii.mean() < look.filled * thinnest:
         form = "complete"
     share = {"complete": 1.06, "eccentric": rng.uniform(0.55, 0.75), "railway":
              rng.uniform(0.45, 0.65)}[form]  # fmt: skip

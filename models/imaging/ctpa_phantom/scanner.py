@@ -16,6 +16,7 @@ DENSE_HU = 350.0  # from which on matter hardens the beam
 RAYS = 9  # of a streak pattern
 CHAIN = 0.45  # of a slice's noise that comes from the one before
 CORNERS = 0.6  # Looks.corners from which on the field of view is a circle
+COLOURED = 0.5  # Looks.grain from which on noise is not white
 GRAIN_MM = 0.75  # standard deviation of the noise's blobs under a soft kernel
 
 
@@ -154,6 +155,8 @@ def _grain(rng: np.random.Generator, look: Looks, grid: Grid) -> Plane:
     """Noise of variance 1 as filtered back projection colours it: little at low frequencies."""
     pixel = grid.spacing_mm[2]
     white = rng.standard_normal(grid.shape[1:], dtype=np.float32)
+    if look.grain < COLOURED:
+        return white
     sigma = max(GRAIN_MM * (1.15 - 0.5 * look.edge) / pixel, 0.3)
     fine = cv2.GaussianBlur(white, (0, 0), sigma)
     fine = fine - 0.8 * cv2.GaussianBlur(fine, (0, 0), 2.2 * sigma)

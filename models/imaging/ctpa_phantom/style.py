@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-StyleName = Literal["usual", "other"]
+StyleName = Literal["usual", "other", "plain"]
 Range = tuple[float, float]
 
 
@@ -40,6 +40,11 @@ class Style:
     collapse_mm: Range = (-20.0, 16.0)  # of lung at the back without air; below 0 none
     table: Range = (0.0, 1.0)  # a table in the picture from 0.3 on
     corners: Range = (0.0, 1.0)  # beyond the circle of view nothing is known from 0.6 on
+    pixels: Range = (340.0, 340.0)  # across, when no size is asked for
+    airways: Range = (1.0, 1.0)  # a bronchus at the side of each small artery from 0.5 on
+    grain: Range = (1.0, 1.0)  # noise as a reconstruction colours it from 0.5 on, white below
+    clot_length: Range = (1.0, 1.0)  # a share of the usual one
+    filled: Range = (1.8, 1.8)  # radius below which a clot fills its artery, by the thinnest one
 
 
 USUAL = Style()
@@ -51,7 +56,21 @@ OTHER = Style(
     nodes=(8.0, 20.0), plugs=(2.0, 9.0), streaks_hu=(30.0, 100.0), hardening=(0.05, 0.14),
     breaths=(1.0, 3.6), heartbeat_mm=(1.0, 3.0), collapse_mm=(-20.0, 34.0),
 )  # fmt: skip
-STYLES: dict[str, Style] = {"usual": USUAL, "other": OTHER}
+# What others draw who want emboli and no anatomy: few vessels, anything between fine and coarse,
+# often no bronchi, short clots. What is fitted on it as well does not lean on what only we draw.
+PLAIN = Style(
+    contrast_hu=(200.0, 500.0), venous=(0.2, 0.9), inflow=(1.0, 1.5), noise_hu=(5.0, 32.0),
+    blur_mm=(0.3, 1.2), edge=(0.0, 0.2), field_mm=(300.0, 420.0), slice_mm=(1.0, 3.0),
+    size=(0.85, 1.1), tilt_deg=(0.0, 3.0), lung_hu=(-900.0, -740.0), exponent=(2.0, 3.0),
+    endings=(20.0, 200.0), bend=(0.0, 0.15), trunk_mm=(10.0, 15.0), clot_hu=(30.0, 90.0),
+    swirls=(0.0, 4.0), nodes=(0.0, 6.0), plugs=(0.0, 1.5), streaks_hu=(0.0, 40.0),
+    hardening=(0.0, 0.05), breaths=(0.0, 1.5), heartbeat_mm=(0.0, 1.0), collapse_mm=(-20.0, 5.0),
+    pixels=(130.0, 320.0), airways=(0.0, 1.0), grain=(0.0, 1.0), clot_length=(0.25, 1.0),
+    filled=(1.0, 1.8),
+)  # fmt: skip
+STYLES: dict[str, Style] = {"usual": USUAL, "other": OTHER, "plain": PLAIN}
+# Drawn from a stream of their own: patients drawn before there were these stay who they were.
+LATER = ("pixels", "airways", "grain", "clot_length", "filled")
 
 
 @dataclass(frozen=True)
@@ -85,9 +104,18 @@ class Looks:
     collapse_mm: float
     table: float
     corners: float
+    pixels: float
+    airways: float
+    grain: float
+    clot_length: float
+    filled: float
 
 
 def looks(rng: np.random.Generator, style: Style) -> Looks:
     """A patient of that population."""
-    drawn = {item.name: float(rng.uniform(*getattr(style, item.name))) for item in fields(style)}
+    (aside,) = rng.spawn(1)
+    drawn = {
+        item.name: float((aside if item.name in LATER else rng).uniform(*getattr(style, item.name)))
+        for item in fields(style)
+    }
     return Looks(**drawn)

@@ -33,12 +33,14 @@ def line(places: Points, radii_mm: NDArray[np.float64]) -> Tubes:
 
 
 def joined(*several: Tubes) -> Tubes:
-    """All of them as one set."""
+    """All of them as one set; none of none."""
+    none = Tubes(np.empty((0, 3)), np.empty((0, 3)), np.empty(0), np.empty(0))
+    rows = (none, *several)
     return Tubes(
-        np.concatenate([tubes.starts for tubes in several]).reshape(-1, 3),
-        np.concatenate([tubes.ends for tubes in several]).reshape(-1, 3),
-        np.concatenate([tubes.first_mm for tubes in several]),
-        np.concatenate([tubes.last_mm for tubes in several]),
+        np.concatenate([tubes.starts for tubes in rows]),
+        np.concatenate([tubes.ends for tubes in rows]),
+        np.concatenate([tubes.first_mm for tubes in rows]),
+        np.concatenate([tubes.last_mm for tubes in rows]),
     )
 
 

@@ -75,6 +75,7 @@ GULLET: tuple[Place, ...] = (
 )  # fmt: skip
 ROUND_MM = 5.0  # that small vessels keep from heart, aorta and belly
 SHORE_MM = 4.0  # that vessels keep from the border of the lung
+BESIDE = 0.5  # Looks.airways from which on small arteries have a bronchus
 WITH_AIRWAY = 5  # endings from which on an artery has a bronchus at its side
 
 
@@ -101,7 +102,7 @@ def vessels(rng: np.random.Generator, look: Looks) -> Vessels:
     """One patient's vessels: large ones near their places in the book, small ones at random."""
     arteries = _arteries(rng, look)
     veins = _veins(rng, look)
-    airways, owner = _airways(rng, arteries)
+    airways, owner = _airways(rng, arteries, look.airways >= BESIDE)
     walls = 0.6 + 0.17 * np.maximum(airways.first_mm, airways.last_mm)
     cuffs = Tubes(airways.starts, airways.ends, airways.first_mm + walls, airways.last_mm + walls)
     gullet = _row(rng, GULLET, 7.0)
@@ -193,7 +194,7 @@ def _veins(rng: np.random.Generator, look: Looks) -> Branches:
 
 def _led_round(tree: Tree, first: int) -> None:
     """Moves the places from number `first` on out of heart, aorta and belly, in place."""
-    places = np.array(tree.places[first:])
+    places = np.array(tree.places[first:]).reshape(-1, 3)
     for _ in range(4):
         depth = ROUND_MM - shapes.obstacles(places)
         inside = np.flatnonzero(depth > 0)
@@ -209,9 +210,16 @@ def _led_round(tree: Tree, first: int) -> None:
     tree.places[first:] = list(places)
 
 
-def _airways(rng: np.random.Generator, arteries: Branches) -> tuple[Tubes, NDArray[np.int_]]:
-    """Trachea and main bronchi, and a bronchus at the side of each artery that is not too small."""
-    large = [_row(rng, places, radius, 0.0) for radius, places in AIRWAYS]
+def _airways(
+    rng: np.random.Generator, arteries: Branches, beside_arteries: bool
+) -> tuple[Tubes, NDArray[np.int_]]:
+    """Trachea and main bronchi, and a bronchus at the side of each artery that is not too small,
+    where there are any.
+    """
+    large = joined(*(_row(rng, places, radius, 0.0) for radius, places in AIRWAYS))
+    none = np.full(len(large.first_mm), -1)
+    if not beside_arteries:
+        return large, none
     n = len(arteries.parents)
     before = np.maximum(arteries.parents, 0)
     way = arteries.places - arteries.places[before]
@@ -227,10 +235,7 @@ def _airways(rng: np.random.Generator, arteries: Branches) -> tuple[Tubes, NDArr
     starts = np.where(roots[:, None], _nearest_bronchus(beside), beside[before])
     first = np.minimum(np.where(roots, 1.3, 1.1) * lumen, lumen[before])
     small = Tubes(starts[wanted], beside[wanted], first[wanted], lumen[wanted])
-    airways = joined(*large, small)
-    owner = np.full(len(airways.first_mm), -1)
-    owner[-int(wanted.sum()) :] = np.arange(n)[wanted]
-    return airways, owner
+    return joined(large, small), np.concatenate([none, np.arange(n)[wanted]])
 
 
 def _nearest_bronchus(places: Points) -> Points:

@@ -39,6 +39,7 @@ EMBOLI = 8  # of a phantom: twice and more what patients have, for more of each 
 SEEDS: dict[StyleName, tuple[int, ...]] = {
     "other": (*range(6100, 6118), *range(6200, 6216), *range(6300, 6340)),
     "usual": (*range(7200, 7218), *range(7300, 7316), *range(7400, 7440)),
+    "plain": tuple(range(8100, 8172)),
 }
 
 

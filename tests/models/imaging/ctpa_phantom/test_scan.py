@@ -9,12 +9,21 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.imaging import ctpa_phantom
-from models.imaging.ctpa_phantom import Thorax, anatomy, shapes
+from models.imaging.ctpa_phantom import Thorax, anatomy, scanner, shapes
 from models.imaging.ctpa_phantom import emboli as clots
 from models.imaging.ctpa_phantom.grid import Coarse, Grid, stance
-from models.imaging.ctpa_phantom.style import OTHER, STYLES, USUAL, Looks, StyleName, looks
+from models.imaging.ctpa_phantom.style import (
+    LATER,
+    OTHER,
+    PLAIN,
+    STYLES,
+    USUAL,
+    Looks,
+    StyleName,
+    looks,
+)
 from models.imaging.ctpa_phantom.tree import Branches
-from models.imaging.ctpa_phantom.vessels import vessels
+from models.imaging.ctpa_phantom.vessels import BESIDE, vessels
 
 SMALL = (60, 128, 128)
 
@@ -146,13 +155,50 @@ def test_a_size_and_a_spacing_are_kept() -> None:
 
 
 def test_the_other_population_differs_in_contrast_noise_and_trees() -> None:
-    assert STYLES == {"usual": USUAL, "other": OTHER}
+    assert STYLES == {"usual": USUAL, "other": OTHER, "plain": PLAIN}
     thorax = scan(6, emboli=3, style="other")
     assert thorax.facts["style"] == "other"
     assert thorax.facts["looks"].noise_hu >= OTHER.noise_hu[0]
     assert OTHER.contrast_hu[0] < USUAL.contrast_hu[0]
     assert OTHER.contrast_hu[1] > USUAL.contrast_hu[1]
     assert OTHER.exponent[0] >= USUAL.exponent[0] + 0.2
+
+
+def test_what_was_added_to_a_style_later_changes_no_patient_of_before() -> None:
+    one, other = np.random.default_rng(3), np.random.default_rng(3)
+    mine = replace(PLAIN, **{name: getattr(USUAL, name) for name in LATER})
+    before, after = looks(one, mine), looks(other, PLAIN)
+    assert replace(after, **{name: getattr(before, name) for name in LATER}) == before
+    assert after != before
+    assert one.random() == other.random()
+
+
+def test_plain_chests_are_coarse_or_fine_with_few_vessels_and_often_no_bronchi() -> None:
+    rngs = [np.random.default_rng(k) for k in range(30)]
+    drawn = [looks(rng, PLAIN) for rng in rngs]
+    beside = np.array([(vessels(*one).owner >= 0).sum() for one in zip(rngs, drawn, strict=True)])
+    without = np.array([look.airways < BESIDE for look in drawn])
+    assert 5 < without.sum() < 25
+    assert not beside[without].any()
+    assert np.median(beside[~without]) > 20
+    for seed in range(3):
+        thorax = ctpa_phantom.volume(np.random.default_rng(seed), style="plain", emboli=4)
+        look = thorax.facts["looks"]
+        assert thorax.volume.spacing_mm[0] == pytest.approx(look.slice_mm, abs=0.01)
+        assert thorax.volume.voxels.shape[2] == round(look.pixels)
+        assert thorax.emboli.max() == len(thorax.facts["emboli"]) > 0
+
+
+def test_white_noise_is_white() -> None:
+    grid = Grid((1, 96, 96), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    look = looks(np.random.default_rng(1), USUAL)
+    alike = []
+    for grain in (0.0, 1.0):
+        noise = scanner._grain(np.random.default_rng(0), replace(look, grain=grain), grid)
+        assert noise.std() == pytest.approx(1, abs=0.05)
+        alike.append(float((noise[:, 1:] * noise[:, :-1]).mean()))
+    assert abs(alike[0]) < 0.05
+    assert alike[1] > 0.2
 
 
 def test_noise_is_correlated_within_a_slice_and_little_at_low_frequencies() -> None:
