@@ -25,7 +25,7 @@ from models.tuning.errors import BadDataError
 from models.tuning.patches.sets import PatchSet, Row, class_of, kept_lines, labels_of
 from models.tuning.room import Tick, boot, locked, make_room, quiet, touch
 
-VERSION = 11  # of the cutting and of every task's views: part of the digest
+VERSION = 12  # of the cutting and of every task's views: part of the digest
 SHARE = 0.5  # of the disk budget that patches may take; the rest is for prefix caches
 CHUNK, CHUNK_OF_LARGE = 64, 2  # cases cut ahead of being written
 WATCH_S = 5.0  # a volume takes many seconds: whoever waits is told that the work goes on
@@ -76,7 +76,7 @@ def _trained(manifest: Manifest) -> int:
 
 
 def _digest(manifest: Manifest, task: Task, size: int, variants: int) -> str:
-    facts = [VERSION, manifest.digest, task.name, task.output, size, variants]
+    facts = [VERSION, manifest.digest, task.name, task.edition, task.output, size, variants]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -21,9 +21,9 @@ TASK, TINY = tasks()["classification"], backbones()["tiny"]
 
 
 def cut(pack: Path, workdir: Path, **given: object) -> PatchSet:
-    given = {"recipe": recipe(epochs=3), "cache_max_bytes": 1 << 30, **given}
-    chosen = given.pop("recipe")
-    return prepare(pack, TASK, TINY, chosen, workdir=workdir, **given)
+    given = {"recipe": recipe(epochs=3), "task": TASK, "cache_max_bytes": 1 << 30, **given}
+    task, chosen = given.pop("task"), given.pop("recipe")
+    return prepare(pack, task, TINY, chosen, workdir=workdir, **given)
 
 
 def test_training_has_every_variant_and_validation_what_serving_sees(pack, tmp_path) -> None:
@@ -50,6 +50,11 @@ def test_a_set_is_cut_once_and_again_the_same(pack, tmp_path, monkeypatch) -> No
 
     monkeypatch.setattr(cutting, "_cut", never)
     assert np.array_equal(cut(pack, tmp_path / "a").train, first.train)
+
+
+def test_what_another_edition_of_a_task_finds_is_another_set(pack, tmp_path) -> None:
+    found = cut(pack, tmp_path, task=replace(TASK, edition="other forests"))
+    assert found.digest != cut(pack, tmp_path).digest
 
 
 def test_a_fraction_takes_whole_subjects_and_is_nested(pack, tmp_path) -> None:
