@@ -46,12 +46,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--volumes", type=int, default=12, help="of each population")
+    parser.add_argument("--populations", nargs="+", default=POPULATIONS, choices=POPULATIONS)
     parser.add_argument("--first", type=int, default=FIRST, help="number of the first phantom")
     given = parser.parse_args()
     count, numbers = given.volumes, range(given.first, given.first + given.volumes)
     line: dict[str, Any] = {"benchmark": "places", "first": given.first, "cores": os.cpu_count()}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for population in POPULATIONS:
+        for population in given.populations:
             rows = list(pool.map(looked_at, [population] * count, numbers))
             emboli = sum(row["forest"].truth for row in rows)
             line[population] = {"volumes": count, "emboli": emboli}
