@@ -32,6 +32,7 @@ from benchmarks.service import saved
 from models.findings import Labels, Measure
 from models.imaging import ctpa_phantom
 from models.imaging.ctpa_phantom import Thorax, series
+from models.imaging.ctpa_phantom.marks import nifti
 from models.imaging.ctpa_phantom.style import StyleName
 from models.imaging.vessels.candidates import ON_MM
 from models.metrics import froc, froc_volumes
@@ -52,12 +53,21 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def uploaded(stack: Stack, patients: int, folder: Path) -> dict[str, Any]:
+def patient(index: int, of_strangers: bool) -> dict[str, bytes]:
+    """A patient's files: a DICOM series and its mask; of a stranger both as NIfTI."""
+    rng = np.random.default_rng([24, index])
+    if not of_strangers:
+        return dict(ctpa_phantom.patient(rng, index).files)
+    made = stranger.chest(rng, None if index % 4 else 0)
+    files = {"ct": made.volume.voxels, "emboli_mask": made.emboli}
+    return {f"p{index}/{name}.nii.gz": nifti(made.volume, each) for name, each in files.items()}
+
+
+def uploaded(stack: Stack, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     path = folder / "patients.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        for index in range(patients):
-            made = ctpa_phantom.patient(np.random.default_rng([24, index]), index)
-            for name, content in made.files.items():
+        for index in range(given.patients):
+            for name, content in patient(index, given.strangers).items():
                 archive.writestr(name, content)
     with path.open("rb") as file:
         sent = stack.post(
@@ -186,6 +196,8 @@ def main() -> None:
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--arms", nargs="+", default=["depth:2", "depth:5", "depth:8"])
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--strangers", action="store_true", help="they are the patients, as NIfTI")
+    parser.add_argument("--populations", nargs="+", default=POPULATIONS, choices=POPULATIONS)
     parser.add_argument("--no-large", action="store_true", help="leave out 512 x 512 x 300")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -197,7 +209,7 @@ def main() -> None:
 
 
 def swept(stack: Stack, folder: Path, given: argparse.Namespace) -> dict[str, Any]:
-    data = uploaded(stack, given.patients, folder)
+    data = uploaded(stack, given, folder)
     request = {
         "dataset_id": data["id"], "backbone": given.backbone, "arms": given.arms,
         "recipe": {"epochs": given.epochs},
@@ -208,9 +220,10 @@ def swept(stack: Stack, folder: Path, given: argparse.Namespace) -> dict[str, An
     saved(stack, found, given.out)
     deployed = {"model_id": found["recommendation"]["model_id"]}
     stack.http.put(f"/v1/deployments/{TASK}", json=deployed).raise_for_status()
-    new = {population: judged(stack, given, population) for population in POPULATIONS}
+    new = {population: judged(stack, given, population) for population in given.populations}
     return {
-        "benchmark": "embolism", "patients": given.patients, "splits": data["splits"],
+        "benchmark": "embolism", "patients": given.patients, "strangers": given.strangers,
+        "splits": data["splits"],
         "backbone": given.backbone, "epochs": given.epochs, "seconds": round(found["seconds"], 1),
         "validation": {run["arm"]: run["validation"] for run in found["runs"]},
         "run_s": {run["arm"]: round(run["seconds"] or 0, 1) for run in found["runs"]},

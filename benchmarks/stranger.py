@@ -65,8 +65,7 @@ def chest(rng: np.random.Generator, emboli: int | None = None) -> Thorax:
     count = int(rng.integers(2, 6)) if emboli is None else emboli
     labels = _clots(rng, room, arteries, count, lumen, hu)
     seen = ndimage.gaussian_filter(hu, 0.5) + rng.normal(0, rng.uniform(10, 28), room.shape)
-    affine = np.zeros((4, 4))
-    affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = *spacing, 1.0
+    affine = np.diag([*spacing[::-1], 1.0])
     voxels = np.clip(np.rint(seen), -1024, 3000).astype(np.int16)
     return Thorax(Volume(voxels, affine), labels, {"style": "stranger"})
 

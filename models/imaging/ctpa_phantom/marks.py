@@ -8,14 +8,14 @@ from pydicom import Dataset, Sequence
 from pydicom.uid import SegmentationStorage
 
 from models.imaging.ctpa_phantom.series import Papers, drawn_uid, heading, position, written
-from models.volume import LabelVoxels, Volume
+from models.volume import LabelVoxels, Volume, Voxels
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def nifti(scan: Volume, labels: LabelVoxels) -> bytes:
-    """A .nii.gz on the scan's grid, 0 = nothing, k = the k-th embolus."""
-    turned = labels.transpose(2, 1, 0)
+def nifti(scan: Volume, voxels: LabelVoxels | Voxels) -> bytes:
+    """A .nii.gz on the scan's grid: of labels (0 = nothing, k = the k-th embolus), or its HU."""
+    turned = voxels.transpose(2, 1, 0)
     image = nibabel.Nifti1Image(turned, LPS_TO_RAS @ scan.affine)  # type: ignore[no-untyped-call]
     image.header.set_xyzt_units("mm")  # type: ignore[no-untyped-call]
     return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
