@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.imaging.vessels import Candidate, find
+from models.imaging.vessels.candidates import ON_MM
 from models.volume import Volume
 
 Chests = Callable[..., Any]
@@ -27,13 +28,15 @@ def usual(chest: Chests) -> Searched:
     return Searched(full, volume, find(volume, told.append), tuple(told))
 
 
-def hit(chest: Any, found: tuple[Candidate, ...], volume: Volume | None = None) -> dict[int, int]:
-    """The rank of the first candidate on each clot."""
-    ranks: dict[int, int] = {}
-    for rank, candidate in enumerate(found):
-        z, y, x = (round(side) for side in candidate.centre_voxel)
-        ranks.setdefault(int(chest.labels[z, y, x]), rank)
-    return {clot: rank for clot, rank in ranks.items() if clot}
+def hit(chest: Any, found: tuple[Candidate, ...]) -> dict[int, int]:
+    """The rank of the first candidate on each clot: within ON_MM of one of its voxels."""
+    spacing, ranks = np.array(chest.volume().spacing_mm), dict[int, int]()
+    centres = np.array([candidate.centre_voxel for candidate in found]).reshape(-1, 1, 3)
+    for clot in range(1, int(chest.labels.max()) + 1):
+        away = np.linalg.norm((centres - np.argwhere(chest.labels == clot)) * spacing, axis=2)
+        on = np.flatnonzero(away.min(axis=1) <= ON_MM)
+        ranks |= {clot: int(on[0])} if len(on) else {}
+    return ranks
 
 
 @pytest.mark.parametrize(
