@@ -15,7 +15,7 @@ from models.volume import LabelVoxels, Volume
 
 Array = NDArray[np.float64]
 Field = NDArray[np.float32]
-SIDES = (-1.0, 1.0)  # left to right
+SIDES = (-1.0, 1.0)  # along x: the patient's right and left
 GENERATIONS, THINNEST_MM = 5, 1.2  # of branches, and how thin they get
 LEAST_VOXELS = 8  # of a clot that can be seen
 
@@ -29,7 +29,7 @@ class Branch:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """The space drawn in: voxels [z, y, x] of some size, and where its middle lies (mm)."""
+    """The space drawn in: how many voxels (z, y, x), and their sides in mm."""
 
     shape: tuple[int, int, int]
     spacing_mm: Array

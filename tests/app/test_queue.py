@@ -42,8 +42,8 @@ def broker(
 
 
 def rung(job: str, row_id: str) -> bool:
-    """A busy machine may lose a bell for want of time, and nothing hangs on one: some tries."""
-    return any(queue.ring(job, row_id) for _ in range(20))
+    """A busy machine may lose a bell for want of time, and nothing hangs on one: three tries."""
+    return any(queue.ring(job, row_id) for _ in range(3))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,8 @@ def test_a_dead_broker_costs_less_than_a_second(
         began = time.monotonic()
         assert queue.ring("tune", "swp_1") is False
         costs.append(time.monotonic() - began)
-    assert min(costs) < 1.0  # a busy machine may make one of them slow
+    assert 2 * queue.RING_S < 1.0  # its two waits; a busy machine may make one ring slow
+    assert min(costs) < 1.0
     deadline = time.monotonic() + 10
     while queue._bell.locked() and time.monotonic() < deadline:
         time.sleep(0.02)

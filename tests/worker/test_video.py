@@ -111,10 +111,13 @@ def test_a_cancel_ends_it_long_before_its_last_frame_and_leaves_nothing(
     below = process_of_video().children(recursive=True)
     reply = service.client.post(f"/v1/predictions/{name}/cancel", headers=service.headers())
     assert (reply.status_code, reply.json()["state"]) == (202, "running")
-    told = [0]
-    while thread.is_alive():
+    told: list[int] = []
+
+    def over() -> bool:
         told.append((row(name).progress or {"done": 0})["done"])
-        thread.join(0.1)
+        return not thread.is_alive()
+
+    until(over)
     assert max(told) < LONG / 2
     found = service.get(name).json()
     assert (found["state"], found["finding"]) == ("cancelled", None)

@@ -96,10 +96,10 @@ def _way(
     children: list[list[int]],
     level: Level,
     thinnest: float,
-    share: float,
+    longer: float,
 ) -> tuple[Points, NDArray[np.float64]] | None:
-    """Places and radii along some stretch of artery of that level, of that share of the usual
-    length; None where there is none.
+    """Places and radii along some stretch of artery of that level, `longer` times as long as
+    usual; None where there is none.
     """
     if level == "saddle":
         return _saddle(rng, arteries, children)
@@ -109,7 +109,7 @@ def _way(
     if not len(nodes):
         return None
     node = int(rng.choice(nodes))
-    length = float(rng.uniform(2.2, 6.0) * arteries.radii_mm[node] + rng.uniform(6, 13)) * share
+    length = float(rng.uniform(2.2, 6.0) * arteries.radii_mm[node] + rng.uniform(6, 13)) * longer
     row = [int(arteries.parents[node]), node, *_onward(rng, arteries, children, node, length)]
     row = [k for k in row if arteries.radii_mm[k] >= 0.8 and children[k]]  # tips are too thin
     if len(row) < 2:

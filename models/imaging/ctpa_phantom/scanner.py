@@ -152,7 +152,9 @@ def _streaks(seen: Artefacts, k: int, grid: Grid) -> Plane:
 
 
 def _grain(rng: np.random.Generator, look: Looks, grid: Grid) -> Plane:
-    """Noise of variance 1 as filtered back projection colours it: little at low frequencies."""
+    """Noise of variance 1: white, or as filtered back projection colours it, little of it at low
+    frequencies.
+    """
     pixel = grid.spacing_mm[2]
     white = rng.standard_normal(grid.shape[1:], dtype=np.float32)
     if look.grain < COLOURED:

@@ -1,5 +1,5 @@
 """Fits the forests on phantoms: `python -m models.imaging.vessels.forests.fitting` writes the
-files anew, in about three quarters of an hour on two cores.
+files anew, which takes two cores the better part of an hour.
 
 Gradient boosting (scikit-learn). An embolus counts about as much as another, however many places
 lie on it; a place right beside one is none, so that of those in and at a clot the ones in it are
