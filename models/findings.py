@@ -97,8 +97,9 @@ class PolypFinding:
 @dataclass(frozen=True)
 class Embolus:
     """One embolus found: `centre_voxel` (z, y, x) of the input, `centre_mm` (x, y, z) in patient
-    LPS, the diameter of a ball of its volume, calibrated score. The UIDs are those of the DICOM
-    input's series and of the slice nearest to the centre, None for other input.
+    LPS, the diameter of a ball of its volume or of the vessel that it fills, calibrated score. The
+    UIDs are those of the DICOM input's series and of the slice nearest to the centre, None for
+    other input.
     """
 
     centre_voxel: tuple[float, float, float]

@@ -29,8 +29,9 @@ class Candidate:
 
     `centre_voxel` (z, y, x) lies in the dark part itself; `axis` is the vessel's direction, a
     unit vector (z, y, x) in patient millimetres; `diameter_mm` that of a ball as large as the
-    dark cluster; `mean_hu` the cluster's; `lumen_hu` how bright the volume's arteries are;
-    `plausibility` orders the candidates of a volume, and means no more than that.
+    dark cluster, or the vessel's where none is; `mean_hu` the cluster's, or the place's; `lumen_hu`
+    how bright the volume's arteries are; `plausibility` orders the candidates of a volume, and
+    means no more than that.
     """
 
     centre_voxel: tuple[float, float, float]

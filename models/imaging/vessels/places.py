@@ -28,7 +28,8 @@ OFF_MM = 4.0  # further from any ridge, its context says nothing
 @dataclass(frozen=True, eq=False)
 class Places:
     """`at` [n, 3] (z, y, x on the fine grid, and the same in mm), `facts` [n, FACTS], and of the
-    dark cluster there the diameter of a ball of its volume and the mean HU.
+    dark cluster there the diameter of a ball of its volume and the mean HU. Where none is, the
+    clot may fill its vessel: then the vessel's diameter.
     """
 
     at: Index
@@ -48,6 +49,8 @@ def find_places(scene: Scene) -> Places:
     if not len(at):
         return Places(at, at * 1.0, np.empty((0, len(FACTS))), np.empty(0), np.empty(0))
     facts, diameter, mean_hu = _cluster_facts(scene, found, at)
+    alone = np.flatnonzero(facts[: len(on_ridge), 0] == 0)
+    diameter[alone] = 2 * ways.ridges.radius_mm[ways.sources[alone]]
     rows = [surroundings.surroundings(scene, at), facts, _ridge_facts(ways, at, scene)]
     rows += _walked(scene, ways, at)
     return Places(at, at * step_mm, np.concatenate(rows, axis=1), diameter, mean_hu)

@@ -106,6 +106,7 @@ def test_a_clots_axis_is_its_vessels(chest: Chests) -> None:
     ranks = hit(full, found)
     for clot, axis in ((1, np.array([1.0, 0.0, 0.0])), (2, oblique)):
         assert abs(np.dot(found[ranks[clot]].axis, axis)) > 0.97
+        assert 3 < found[ranks[clot]].diameter_mm < 9
 
 
 def test_without_contrast_there_are_no_candidates(chest: Chests) -> None:
