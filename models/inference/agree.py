@@ -16,11 +16,16 @@ CHUNK = 32
 Outputs = NDArray[np.float32]
 Headline = Callable[[Outputs], float | None]  # outputs [n, classes] -> value
 Run = Callable[[NDArray[np.uint8]], Outputs]  # patches -> outputs
+Tell = Callable[[int, int], object]  # patches answered, and of how many: each is answered twice
+
+
+def unheard(done: int, total: int) -> None:
+    """Nobody watches."""
 
 
 def serving(
     onnx: Path, patches: NDArray[np.uint8], headline: Headline | None = None,
-    tick: Callable[[], object] = lambda: None,
+    tell: Tell = unheard,
 ) -> dict[str, Any]:  # fmt: skip
     """`card["serving"]`: how the network may be run, and what was measured to say so.
 
@@ -29,8 +34,10 @@ def serving(
     """
     if not has_bf16():
         return {"bf16": False, "reason": "not measured: this processor has no bfloat16"}
-    exact = _outputs(OpenVinoNetwork(onnx, bf16=False), patches, tick)
-    rough = _outputs(OpenVinoNetwork(onnx, bf16=True), patches, tick)
+    exact, rough = (
+        _outputs(OpenVinoNetwork(onnx, bf16=bf16), patches, again, tell)
+        for again, bf16 in enumerate((False, True))
+    )
     return compare(exact, rough, headline)
 
 
@@ -81,10 +88,11 @@ def _loss(
 
 
 def _outputs(
-    network: OpenVinoNetwork, patches: NDArray[np.uint8], tick: Callable[[], object]
-) -> NDArray[np.float32]:
+    network: OpenVinoNetwork, patches: NDArray[np.uint8], again: int, tell: Tell
+) -> Outputs:
     found = []
     for start in range(0, len(patches), CHUNK):
         found.append(network.run(np.ascontiguousarray(patches[start : start + CHUNK])))
-        tick()
+        done = again * len(patches) + min(start + CHUNK, len(patches))
+        tell(done, 2 * len(patches))
     return np.concatenate(found)

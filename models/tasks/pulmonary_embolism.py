@@ -16,7 +16,7 @@ from models.imaging import ctpa_phantom
 from models.imaging.looks import Look, recoloured
 from models.imaging.vessels import Candidate, find, odds, patch, patches, rephased
 from models.imaging.vessels.candidates import BESIDE_MM, ON_MM
-from models.imaging.vessels.forests.forest import edition
+from models.imaging.vessels.plausible import edition
 from models.imaging.volumes.stored import unpack_labels, unpack_volume
 from models.metrics import froc, froc_volumes
 from models.task import Phantom, Task

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.imaging.vessels.grid import Hu
 from models.imaging.vessels.lumen import Contrast, share_of_lumen
 from models.imaging.vessels.ridges import Shown, between, measured_at
-from models.imaging.vessels.walks import Walks, across
+from models.imaging.vessels.walks import Walks, across, through
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -65,9 +65,8 @@ def facts(picture: Hu, shown: Shown, walks: Walks, step_mm: Floats) -> Floats:
     darkness, the vessel's own, the differences; on how many sides there is such a one, the best of
     another side; how much air there is.
     """
-    tracks = np.concatenate([walks.tracks[:, 1, :0:-1], walks.tracks[:, 0]], axis=1)
-    ahead = np.gradient(tracks * step_mm, axis=1)
-    ahead /= np.linalg.norm(ahead, axis=2, keepdims=True) + 1e-9
+    tracks = through(walks)[..., :3]
+    ahead = directions(tracks, step_mm)
     middle, rows = tracks.shape[1] // 2, []
     for first in range(0, len(tracks), CHUNK):
         some = slice(first, first + CHUNK)
@@ -80,17 +79,23 @@ def facts(picture: Hu, shown: Shown, walks: Walks, step_mm: Floats) -> Floats:
     return np.concatenate(rows) if rows else np.empty((0, len(FACTS)))
 
 
+def directions(tracks: Floats, step_mm: Floats) -> Floats:
+    """Of tracks [n, steps, 3] (z, y, x on the grid), unit vectors in mm."""
+    ahead = np.gradient(tracks * step_mm, axis=1)
+    return np.asarray(ahead / (np.linalg.norm(ahead, axis=2, keepdims=True) + 1e-9))
+
+
 def _around(picture: Hu, track: Floats, ahead: Floats, step_mm: Floats) -> Around:
     """Around tracks [n, steps, 3] that run `ahead`: turn 0 is the same side all along."""
     turns = np.arange(TURNS) * 2 * np.pi / TURNS
-    one, two = (side[:, :, None, None] for side in _frames(ahead))
+    one, two = (side[:, :, None, None] for side in frames(ahead))
     out = np.cos(turns)[:, None] * one + np.sin(turns)[:, None] * two
     at = track[:, :, None, None] + RINGS_MM[:, None, None] * out / step_mm
     seen = between(picture, at)
     return Around(at, seen, seen.mean(axis=1), seen.std(axis=1))
 
 
-def _frames(ahead: Floats) -> tuple[Floats, Floats]:
+def frames(ahead: Floats) -> tuple[Floats, Floats]:
     """Two directions across each way [n, steps, 3], carried along from the middle one."""
     one = across(ahead[:, ahead.shape[1] // 2])[0][:, None]
     one = one - (one * ahead).sum(axis=2, keepdims=True) * ahead

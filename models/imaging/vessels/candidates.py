@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.imaging.vessels.axis import find_axes
-from models.imaging.vessels.forests.second_look import plausibility
 from models.imaging.vessels.places import Places, find_places
+from models.imaging.vessels.plausible import plausibility
 from models.imaging.vessels.scene import Scene, see
 from models.volume import Volume
 
@@ -56,7 +56,7 @@ def find(
         return ()
     tell("candidates")
     places = find_places(scene)
-    scores = plausibility(places)
+    scores = plausibility(scene, places)
     chosen = _apart(places.at_mm, scores, most)
     axes = find_axes(scene, places.at[chosen])
     return tuple(

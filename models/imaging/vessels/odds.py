@@ -1,7 +1,7 @@
-"""How likely a candidate is an embolus: what the network says of its views, and what the forest
-says of its place, weighed against each other on validation.
+"""How likely a candidate is an embolus: what the network says of its views, and how plausible its
+place is, weighed against each other on validation.
 
-The network sees a few centimetres. The forest knows what lies further along the vessel, by
+The network sees a few centimetres. The place is judged by what lies further along its vessel, by
 which a vein is told from a clot.
 """
 
@@ -16,10 +16,9 @@ Floats = NDArray[np.float64]
 
 CLIPPED = 1e-4  # a mean over views is never surer than that
 FAINTEST = 12.0  # plausibility beyond it, to either side, says no more
-# Intercept, weight of the network's log odds, weight of the plausibility: roughly as they come out
-# on twelve phantoms of the other population. Training shows one embolus for each other place and a
-# volume has one in fifty: that is the intercept.
-PRIOR = np.array([-2.5, 0.7, 1.0])
+# Intercept, weight of the network's log odds, weight of the plausibility. That is log odds among a
+# volume's candidates by itself, so it stands; of the network, which sees much of the same, a part.
+PRIOR = np.array([-0.3, 0.4, 1.0])
 SPREAD = np.array([3.0, 0.5, 0.5])  # how far validation is trusted to move them
 LEAST = (None, 0.1, 0.0)  # neither may speak against what it says
 

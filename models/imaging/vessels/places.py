@@ -29,7 +29,8 @@ OFF_MM = 4.0  # further from any ridge, its context says nothing
 class Places:
     """`at` [n, 3] (z, y, x on the fine grid, and the same in mm), `facts` [n, FACTS], and of the
     dark cluster there the diameter of a ball of its volume and the mean HU. Where none is, the
-    clot may fill its vessel: then the vessel's diameter.
+    clot may fill its vessel: then the vessel's diameter. `vessel`: the way through each place, as
+    walks.through has it.
     """
 
     at: Index
@@ -37,6 +38,13 @@ class Places:
     facts: Floats
     diameter_mm: Floats
     mean_hu: Floats
+    vessel: Floats
+
+
+NONE = Places(
+    np.empty((0, 3), np.int64), np.empty((0, 3)), np.empty((0, len(FACTS))), np.empty(0),
+    np.empty(0), np.empty((0, 2 * walks.STEPS + 1, 5)),
+)  # fmt: skip
 
 
 def find_places(scene: Scene) -> Places:
@@ -47,21 +55,16 @@ def find_places(scene: Scene) -> Places:
     on_ridge = ways.ridges.places[ways.sources]
     at = np.concatenate([on_ridge, _apart(found.summits, on_ridge, scene, ways)])
     if not len(at):
-        return Places(at, at * 1.0, np.empty((0, len(FACTS))), np.empty(0), np.empty(0))
-    facts, diameter, mean_hu = _cluster_facts(scene, found, at)
-    alone = np.flatnonzero(facts[: len(on_ridge), 0] == 0)
+        return NONE
+    of_cluster, diameter, mean_hu = _cluster_facts(scene, found, at)
+    alone = np.flatnonzero(of_cluster[: len(on_ridge), 0] == 0)
     diameter[alone] = 2 * ways.ridges.radius_mm[ways.sources[alone]]
-    rows = [surroundings.surroundings(scene, at), facts, _ridge_facts(ways, at, scene)]
-    rows += _walked(scene, ways, at)
-    return Places(at, at * step_mm, np.concatenate(rows, axis=1), diameter, mean_hu)
-
-
-def _walked(scene: Scene, ways: Paths, at: Index) -> list[Floats]:
-    """The facts of the way through each place, and of what runs beside it."""
-    shown, step_mm = ways.ridges.shown, scene.grid.step_mm
-    there_and_back = walks.walk(shown, at, step_mm)
+    rows = [surroundings.surroundings(scene, at), of_cluster, _ridge_facts(ways, at, scene)]
+    walked = walks.walk(ways.ridges.shown, at, step_mm)
     picture = beside.greys(scene.grid.hu, scene.contrast)
-    return [walks.facts(there_and_back), beside.facts(picture, shown, there_and_back, step_mm)]
+    rows += [walks.facts(walked), beside.facts(picture, ways.ridges.shown, walked, step_mm)]
+    facts, vessel = np.concatenate(rows, axis=1), walks.through(walked)
+    return Places(at, at * step_mm, facts, diameter, mean_hu, vessel)
 
 
 def _of_vessels(scene: Scene) -> Ridges:

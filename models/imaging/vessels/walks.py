@@ -66,6 +66,14 @@ def walk(shown: Shown, places: NDArray[np.int64], step_mm: Floats) -> Walks:
     return Walks(tracks, smooth, radius, there, crow / (last * STEP_MM))
 
 
+def through(walks: Walks) -> Floats:
+    """[n, 2 * STEPS + 1, 5]: the whole way with the place in its middle; of each step z, y, x on
+    the grid, radius in mm and darkness.
+    """
+    values = np.concatenate([walks.tracks, walks.radius_mm[..., None], walks.dark[..., None]], 3)
+    return np.concatenate([values[:, 1, :0:-1], values[:, 0]], axis=1)
+
+
 def _ways(picture: Hu, at: Floats, step_mm: Floats) -> Floats:
     """[n, 3] unit vectors in mm along which the picture bends least downwards."""
     axes = np.eye(3) * HALF_MM / step_mm

@@ -152,10 +152,13 @@ def _serving(
     exported: Exported, task: Task, patches: PatchSet, calibrated: Calibrated, tick: Tick
 ) -> dict[str, Any]:
     """Whether bfloat16 may answer for float32, measured on the validation part."""
+    count, answered = len(patches.validation), 0
+
+    def tell(done: int, total: int) -> None:
+        tick("verifying", done, total)
 
     def of(found: Sequence[Measure]) -> float | None:
         """Of maps the Dice, where there are masks: a FROC moves by steps on few cases."""
-        tick("verifying", 0, 1)
         values = task.score(found, calibrated.labels).values
         overlap = values.get("dice")
         return values[task.headline] if overlap is None else overlap
@@ -165,18 +168,18 @@ def _serving(
         return of(patches.measures(rows, outputs, task, calibrated.labels))
 
     def maps(run: agree.Run) -> float | None:
+        nonlocal answered
         found: list[Measure] = []
         for rows, flat in patches.spans(32):
             outputs = run(np.ascontiguousarray(patches.pixels(flat)))
             found += patches.measures(rows, outputs, task, calibrated.labels)
-            tick("verifying", 0, 1)
+            answered += len(flat)
+            tell(answered, 2 * count)
         return of(found)
 
     if task.output == "map":
-        return agree.serving_maps(exported.path, maps, len(patches.validation))
-    return agree.serving(
-        exported.path, patches.validation, classes, lambda: tick("verifying", 0, 1)
-    )
+        return agree.serving_maps(exported.path, maps, count)
+    return agree.serving(exported.path, patches.validation, classes, tell)
 
 
 def _verification(exported: Exported) -> dict[str, Any]:

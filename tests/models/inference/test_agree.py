@@ -51,6 +51,8 @@ def test_both_precisions_see_every_patch(
 ) -> None:
     monkeypatch.setattr(agree, "has_bf16", lambda: True)
     patches = np.random.default_rng(0).integers(0, 256, (agree.CHUNK + 5, 4, 4, 3), np.uint8)
-    found = serving(make_network(), patches)
+    told: list[tuple[int, int]] = []
+    found = serving(make_network(), patches, tell=lambda *done: told.append(done))
     assert found["patches"] == agree.CHUNK + 5
+    assert told == [(32, 74), (37, 74), (69, 74), (74, 74)]
     assert found["score_difference_max"] <= agree.SCORE_TOLERANCE

@@ -26,7 +26,7 @@ from models.imaging.vessels.candidates import ON_MM
 from models.imaging.vessels.forests import second_look
 from models.imaging.vessels.forests.forest import FIRST, SECOND, Forest, scores, write
 from models.imaging.vessels.places import Places, find_places
-from models.imaging.vessels.scene import see
+from models.imaging.vessels.scene import Scene, see
 from models.volume import LabelVoxels, Volume
 
 Floats = NDArray[np.float64]
@@ -57,13 +57,20 @@ def look(volume: Volume, emboli: LabelVoxels) -> Seen | None:
     if scene is None:
         return None
     found = find_places(scene)
+    return Seen(found, on_emboli(scene, found, volume, emboli))
+
+
+def on_emboli(
+    scene: Scene, found: Places, volume: Volume, emboli: LabelVoxels
+) -> NDArray[np.int64]:
+    """[n] the embolus each place lies on, 0 = none."""
     voxels = np.round(volume.to_voxel(scene.grid.to_mm(found.at))).astype(int)
     at = tuple(np.clip(voxels, 0, np.array(emboli.shape) - 1).T)
     away, nearest = ndimage.distance_transform_edt(
         emboli == 0, sampling=volume.spacing_mm, return_indices=True
     )
     on = emboli[tuple(axis[at] for axis in nearest)].astype(np.int64)
-    return Seen(found, np.where(away[at] <= ON_MM, on, 0))
+    return np.where(away[at] <= ON_MM, on, 0)
 
 
 def fit(rows: Sequence[Seen]) -> tuple[Forest, Forest]:
@@ -84,12 +91,13 @@ def _fitted(facts: Sequence[Floats], on: Sequence[NDArray[np.int64]]) -> Forest:
         max_leaf_nodes=LEAVES, learning_rate=RATE, max_iter=TREES, min_samples_leaf=40,
         l2_regularization=5.0, max_features=0.4, early_stopping=False, random_state=0,
     )  # fmt: skip
-    weight = np.concatenate([_weights(row) for row in on])
+    weight = np.concatenate([weights(row) for row in on])
     boosted.fit(np.concatenate(facts), np.concatenate(on) > 0, weight / OTHERS_WEIGHT)
     return _side_by_side(boosted)
 
 
-def _weights(on: NDArray[np.int64]) -> Floats:
+def weights(on: NDArray[np.int64]) -> Floats:
+    """What each place of a volume counts."""
     count = np.bincount(on)[on]
     return np.where(on > 0, 1 / count**TOGETHER, OTHERS_WEIGHT)
 

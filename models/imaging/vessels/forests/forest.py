@@ -6,7 +6,6 @@ wide vessel with lumen before it and another in a vein. Its answer is one of its
 however odd its volume, is worth more than the leaves say.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -65,12 +64,6 @@ def read(path: Path, facts: Sequence[str]) -> Forest:
         if file.metadata()["facts"] != ",".join(facts):
             raise ValueError(f"{path.name} is of other facts than places have: fit it again")
         return Forest(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-
-
-@cache
-def edition() -> str:
-    """Names the two that ship: the weights of a model's score are fitted to what they say."""
-    return hashlib.sha256(FIRST.read_bytes() + SECOND.read_bytes()).hexdigest()[:12]
 
 
 @cache

@@ -9,6 +9,7 @@ from models.imaging.vessels.forests import fitting, second_look
 from models.imaging.vessels.forests.fitting import Seen, fit
 from models.imaging.vessels.forests.forest import FIRST, SECOND, Forest, read, scores, write
 from models.imaging.vessels.places import FACTS, Places
+from models.imaging.vessels.walks import STEPS
 
 DARK, WIDE = FACTS.index("local_dark"), FACTS.index("radius_mm")
 
@@ -20,7 +21,8 @@ def facts_of(count: int, seed: int = 0) -> np.ndarray:
 
 def places(count: int, seed: int = 0) -> Places:
     at = np.random.default_rng([1, seed]).integers(0, 200, (count, 3))
-    return Places(at, at * 1.0, facts_of(count, seed), np.ones(count), np.ones(count))
+    ones, vessel = np.ones(count), np.zeros((count, 2 * STEPS + 1, 5))
+    return Places(at, at * 1.0, facts_of(count, seed), ones, ones, vessel)
 
 
 def seen(count: int, seed: int = 0) -> Seen:

@@ -5,6 +5,7 @@ from models.imaging.vessels import places
 from models.imaging.vessels.forests import second_look
 from models.imaging.vessels.forests.second_look import OF_NEIGHBOURS, facts, plausibility
 from models.imaging.vessels.places import Places
+from models.imaging.vessels.walks import STEPS
 
 WALK_MM = places.FACTS.index("walk_mm")
 
@@ -14,7 +15,8 @@ def row(*at_mm: float) -> Places:
     at = np.array([[0.0, 0.0, x] for x in at_mm])
     own = np.zeros((len(at), len(places.FACTS)))
     own[:, WALK_MM] = np.arange(len(at))
-    return Places(at.astype(np.int64), at, own, np.ones(len(at)), np.ones(len(at)))
+    ones, vessel = np.ones(len(at)), np.zeros((len(at), 2 * STEPS + 1, 5))
+    return Places(at.astype(np.int64), at, own, ones, ones, vessel)
 
 
 def asked(found: Places, said: list[float]) -> list[dict[str, float]]:
@@ -50,6 +52,4 @@ def test_few_places_and_none_have_facts_too() -> None:
     (only,) = asked(row(3), [1.5])
     assert only["said"] == only["said_20"] == 1.5 and only["over_100"] == 0
     assert facts(row(), np.empty(0)).shape == (0, len(second_look.FACTS))
-    assert plausibility(Places(np.empty((0, 3), np.int64), np.empty((0, 3)),
-                               np.empty((0, len(places.FACTS))), np.empty(0), np.empty(0))
-                        ).shape == (0,)  # fmt: skip
+    assert plausibility(places.NONE).shape == (0,)
