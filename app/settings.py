@@ -76,6 +76,9 @@ class Settings(BaseSettings):
         gt=0,
         description="How long pictures, films and volumes of predictions are kept",
     )
+    findings_kept_s: float = Field(
+        0, ge=0, description="How long answered predictions are kept in the database; 0: for good"
+    )
     disk_floor_bytes: int = Field(1 * 2**30, ge=0, description="Free disk below which uploads stop")
     cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Disk for patch sets and caches")
     threads: int = Field(0, ge=0, description="Threads of a tuning lane; 0: all cores")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -80,6 +80,7 @@ class Broom(threading.Thread):
             sweep_objects()
             with writing() as session:
                 idempotency.forget(session)
+                forget_findings(session)
 
 
 def sweep_folders() -> None:
@@ -120,6 +121,16 @@ def sweep_objects() -> None:
         ("outputs/", _output_needed),
     ):
         _sweep(prefix, needed)
+
+
+def forget_findings(session: Session) -> None:
+    """Predictions that have had their time, where one is set; their objects go with the next sweep
+    of these.
+    """
+    kept = settings().findings_kept_s
+    if kept:
+        old = Prediction.created_at < now() - timedelta(seconds=kept)
+        session.execute(delete(Prediction).where(Prediction.state.in_(ENDED), old))
 
 
 def sweep_checkpoints() -> None:

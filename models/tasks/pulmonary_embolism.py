@@ -32,7 +32,7 @@ SERVED = ((20.0, 0.0, 0.0), (20.0, 0.0, 90.0), (30.0, 0.0, 0.0), (40.0, 0.0, 90.
 COLUMNS = len(froc_volumes.MARKS) + 1  # of a measure's marks
 # What is taught of a volume: every embolus; what is most plausibly one and is none, as marks are
 # won and lost among those; of the long rest some. A place beside a clot is neither.
-LIKELIEST, EVERY = 60, 8
+LIKELIEST, EVERY = 60, 3
 EVEN = 0.5  # without an operating point an embolus is there if that is more likely than not
 # The next scanner's noise and sharpness; the window has taken out how much contrast was given, and
 # its phase is drawn apart.
@@ -237,8 +237,8 @@ TASK = Task(
     fit=fit,
     volumes=True,
     balanced=True,
-    drawn=150,  # LIKELIEST, of 300 candidates each EVERY-th, and those on emboli
-    served=1200,  # SERVED views of at most 300
+    drawn=120,  # LIKELIEST, of 150 candidates each EVERY-th, and those on emboli
+    served=600,  # SERVED views of at most 150
     placed=True,
     edition=edition(),
 )

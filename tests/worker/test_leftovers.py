@@ -170,3 +170,26 @@ def test_replies_are_kept_to_be_given_again_for_a_week(db: Engine) -> None:
     Broom(objects=True).sweep_all()
     with reading() as session:
         assert session.scalars(select(Idempotency.key)).all() == ["new"]
+
+
+def test_findings_leave_the_database_once_they_have_had_their_time_and_never_before_they_ended(
+    db: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {}
+    with writing() as session:
+        for state, days in (("succeeded", 3), ("failed", 3), ("succeeded", 1), ("queued", 3)):
+            row_id = made[state, days] = ids.new("prd")
+            session.add(
+                Prediction(
+                    id=row_id, workspace="default", created_by="key_1", state=state, long=False,
+                    task="polyp", model_id="mdl_1", created_at=now() - timedelta(days=days),
+                )
+            )  # fmt: skip
+    Broom(objects=True).sweep_all()
+    with reading() as session:
+        assert len(session.scalars(select(Prediction.id)).all()) == len(made)
+    monkeypatch.setattr(settings(), "findings_kept_s", 2 * 86_400)
+    Broom(objects=True).sweep_all()
+    with reading() as session:
+        left = set(session.scalars(select(Prediction.id)))
+    assert left == {made["succeeded", 1], made["queued", 3]}

@@ -18,6 +18,7 @@ from models.imaging.vessels.straightened.pictures import Pictures, pictures
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+MADE = 2  # raised with each change of how places are found and told: what was made before differs
 ASKED = 1500  # places of a volume that the network is asked about: what the forests find likeliest
 # Under which the sum is log odds, roughly: fitted on phantoms of the other population and on
 # strangers (benchmarks/stranger.py) that neither was fitted on and no benchmark counts.
@@ -51,6 +52,9 @@ def shown(scene: Scene, found: Places, which: Index) -> Pictures:
 
 @cache
 def edition() -> str:
-    """Names what ships: the weights of a model's score are fitted to what it says."""
+    """Names how candidates are found here: what a model learned of, and what the weights of its
+    score are fitted to.
+    """
     files = (forest.FIRST, forest.SECOND, network.FILE)
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    said = [str(MADE).encode(), *(file.read_bytes() for file in files)]
+    return hashlib.sha256(b"".join(said)).hexdigest()[:12]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.case import NO_PIXELS, Case, Roi
 from models.findings import Labels, OperatingPoint
 from models.imaging.vessels import Candidate
+from models.imaging.vessels.candidates import MOST
 from models.metrics import froc
 from models.tasks import pulmonary_embolism
 from models.tasks.pulmonary_embolism import BESIDE_MM, EVERY, LIKELIEST, SERVED, TASK, WIDTHS_MM
@@ -87,9 +88,9 @@ def test_beside_an_embolus_and_far_down_the_list_little_is_taught(case: Case) ->
     taught, none = pulmonary_embolism._taught, froc.NO_LESION
     assert taught(299, 0, 0.5)
     assert not taught(0, none, BESIDE_MM - 0.1)
-    rest = [number for number in range(300) if taught(number, none, np.inf)]
+    rest = [number for number in range(MOST) if taught(number, none, np.inf)]
     assert rest[:LIKELIEST] == list(range(LIKELIEST))
-    assert len(rest) == LIKELIEST + (300 - LIKELIEST) // EVERY
+    assert len(rest) == LIKELIEST + (MOST - LIKELIEST) // EVERY
     volume = case.volume
     assert volume is not None
     at = np.argwhere(case.things == 1).mean(axis=0)

@@ -1,5 +1,6 @@
 """Fits the forests on phantoms: `python -m models.imaging.vessels.forests.fitting` writes the
-files anew, which takes two cores the better part of an hour.
+files anew, which takes two cores the better part of an hour. Train the network that looks where
+they point (models.tuning.pretrain_straightened) again after it.
 
 Gradient boosting (scikit-learn). An embolus counts about as much as another, however many places
 lie on it; a place right beside one is none, so that of those in and at a clot the ones in it are
