@@ -87,15 +87,20 @@ def directions(tracks: Floats, step_mm: Floats) -> Floats:
 
 def _around(picture: Hu, track: Floats, ahead: Floats, step_mm: Floats) -> Around:
     """Around tracks [n, steps, 3] that run `ahead`: turn 0 is the same side all along."""
-    turns = np.arange(TURNS) * 2 * np.pi / TURNS
-    one, two = (side[:, :, None, None] for side in frames(ahead))
-    out = np.cos(turns)[:, None] * one + np.sin(turns)[:, None] * two
-    at = track[:, :, None, None] + RINGS_MM[:, None, None] * out / step_mm
+    at = rings(track, ahead, RINGS_MM, TURNS, step_mm)
     seen = between(picture, at)
     return Around(at, seen, seen.mean(axis=1), seen.std(axis=1))
 
 
-def frames(ahead: Floats) -> tuple[Floats, Floats]:
+def rings(track: Floats, ahead: Floats, radii_mm: Floats, turns: int, step_mm: Floats) -> Floats:
+    """[n, steps, radii, turns, 3] (z, y, x on the grid): rings around tracks that run `ahead`."""
+    angles = np.arange(turns) * 2 * np.pi / turns
+    one, two = (side[:, :, None, None] for side in _frames(ahead))
+    out = np.cos(angles)[:, None] * one + np.sin(angles)[:, None] * two
+    return np.asarray(track[:, :, None, None] + radii_mm[:, None, None] * out / step_mm)
+
+
+def _frames(ahead: Floats) -> tuple[Floats, Floats]:
     """Two directions across each way [n, steps, 3], carried along from the middle one."""
     one = across(ahead[:, ahead.shape[1] // 2])[0][:, None]
     one = one - (one * ahead).sum(axis=2, keepdims=True) * ahead

@@ -20,7 +20,7 @@ from models.volume import Volume
 
 Floats = NDArray[np.float64]
 
-MOST = 150  # of a volume: more than these hold no more of phantoms' emboli, and cost a view each
+MOST = 150  # of a volume: more than these hold no more of phantoms' emboli, at four views each
 ON_MM = 2.0  # of a voxel of an embolus: what is so near lies on it; about a voxel's diagonal
 BESIDE_MM = 6.0  # and what is so near, right beside it: neither an embolus nor none
 APART_MM = 8.0  # two places nearer to each other are one

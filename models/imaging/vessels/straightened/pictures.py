@@ -8,7 +8,7 @@ do not change with the turn that a picture happens to have.
 import numpy as np
 from numpy.typing import NDArray
 
-from models.imaging.vessels.beside import directions, frames
+from models.imaging.vessels.beside import directions, rings
 from models.imaging.vessels.grid import Hu
 from models.imaging.vessels.ridges import between
 from models.imaging.vessels.walks import STEPS
@@ -32,17 +32,11 @@ def pictures(picture: Hu, vessel: Floats, step_mm: Floats) -> Pictures:
     made = np.empty((len(vessel), CHANNELS, LONG), dtype=np.float32)
     for first in range(0, len(vessel), CHUNK):
         some = vessel[first : first + CHUNK]
-        seen = _around(picture, some[..., :3], step_mm)
-        rings = np.concatenate([seen.mean(axis=3), seen.max(axis=3), seen.min(axis=3)], axis=2)
+        track = some[..., :3]
+        at = rings(track, directions(track, step_mm), RINGS_MM, TURNS, step_mm)
+        seen = between(picture, at)
+        every = [seen.mean(axis=3), seen.max(axis=3), seen.min(axis=3)]
         radius, dark = np.log1p(np.clip(some[..., 3], 0, WIDEST_MM)), some[..., 4]
-        rows = np.concatenate([rings, radius[..., None], dark[..., None]], axis=2)
+        rows = np.concatenate([*every, radius[..., None], dark[..., None]], axis=2)
         made[first : first + CHUNK] = rows.transpose(0, 2, 1)
     return made
-
-
-def _around(picture: Hu, tracks: Floats, step_mm: Floats) -> Floats:
-    """[n, steps, rings, turns]"""
-    turns = np.arange(TURNS) * 2 * np.pi / TURNS
-    one, two = (side[:, :, None, None] for side in frames(directions(tracks, step_mm)))
-    out = np.cos(turns)[:, None] * one + np.sin(turns)[:, None] * two
-    return between(picture, tracks[:, :, None, None] + RINGS_MM[:, None, None] * out / step_mm)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.imaging.vessels import Candidate, find
-from models.imaging.vessels.candidates import _middles
+from models.imaging.vessels.candidates import APART_MM, _apart, _middles
 from models.volume import Volume
 
 Chests = Callable[..., Any]
@@ -87,6 +87,18 @@ def test_the_most_plausible_are_kept_and_lie_apart(usual: Searched) -> None:
     places = np.array([volume.to_mm(candidate.centre_voxel) for candidate in more])
     away = np.linalg.norm(places[:, None] - places, axis=2) + 100 * np.eye(len(places))
     assert away.min() >= 4.0  # the middles of places 8 mm apart
+
+
+def test_no_place_is_chosen_that_is_near_to_a_better_one() -> None:
+    rng = np.random.default_rng(2)
+    at, scores = rng.uniform(0, 60, (400, 3)), rng.normal(size=400)
+    kept = _apart(at, scores, 40)
+    away = np.linalg.norm(at[kept][:, None] - at[kept], axis=2) + 100 * np.eye(len(kept))
+    assert len(kept) == 40 and away.min() >= APART_MM
+    assert (np.diff(scores[kept]) <= 0).all()
+    better = np.linalg.norm(at[:, None] - at[kept], axis=2) < APART_MM
+    left = np.setdiff1d(np.flatnonzero(scores >= scores[kept].min()), kept)
+    assert all((scores[kept][better[one]] > scores[one]).any() for one in left)
 
 
 def test_a_candidates_centre_is_the_middle_of_the_likely_places_nearest_to_it() -> None:
