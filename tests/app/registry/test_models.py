@@ -188,6 +188,7 @@ def deep(levels: int) -> list[object]:
     return found
 
 
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)  # judged before a database is asked
 @pytest.mark.parametrize(
     ("content", "code", "word"),
     [

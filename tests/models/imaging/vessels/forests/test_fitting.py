@@ -1,13 +1,23 @@
+from functools import cache
+
 import numpy as np
+import pytest
 
 from models.imaging import ctpa_phantom
-from models.imaging.vessels import find
+from models.imaging.vessels import candidates, find
+from models.imaging.vessels.forests import fitting
 from models.imaging.vessels.forests.fitting import look
 from models.imaging.vessels.places import FACTS
 from models.volume import Volume
 
 
-def test_every_embolus_of_a_phantom_has_places_and_the_larger_ones_candidates() -> None:
+def test_every_embolus_of_a_phantom_has_places_and_the_larger_ones_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    see, find_places = cache(fitting.see), cache(fitting.find_places)
+    for room in (fitting, candidates):  # both look at the same places, which take long to find
+        monkeypatch.setattr(room, "see", see)
+        monkeypatch.setattr(room, "find_places", find_places)
     made = ctpa_phantom.volume(np.random.default_rng(31), style="other", emboli=5)
     seen = look(made.volume, made.emboli)
     assert seen is not None and seen.places.facts.shape == (len(seen.on), len(FACTS))
