@@ -135,12 +135,12 @@ def drawn(population: str, number: int) -> tuple[Thorax, np.random.Generator]:
     return ctpa_phantom.volume(rng, style=cast(StyleName, population), emboli=emboli), rng
 
 
-def judged(stack: Stack, given: argparse.Namespace, population: str) -> dict[str, Any]:
+def judged(stack: Stack, out: Path, population: str, numbers: range) -> dict[str, Any]:
     """The service's answers for new phantoms of a population."""
     found, candidates, reached = [], [], 0
-    for number in range(given.first, given.first + given.unseen):
+    for number in numbers:
         thorax, rng = drawn(population, number)
-        picture = given.out / f"{population}-{number}.png"
+        picture = out / f"{population}-{number}.png"
         finding = answered(stack, sent(thorax, rng), "all", picture)["finding"]
         row = measured(number, thorax, finding)
         found.append(row)
@@ -148,7 +148,7 @@ def judged(stack: Stack, given: argparse.Namespace, population: str) -> dict[str
         reached += len(set(row.marks[row.marks[:, 1] >= 0, 1])) if len(row.marks) else 0
     emboli = sum(row.truth for row in found)
     return {
-        "volumes": len(found), "first": given.first,
+        "volumes": len(found), "first": numbers.start,
         "emboli": emboli, "emboli_with_a_candidate": reached,
         "candidates_per_volume": round(float(np.mean(candidates)), 1),
         **froc_volumes.score(found, LABELS).values,
@@ -191,6 +191,7 @@ def main() -> None:
     )
     parser.add_argument("--patients", type=int, default=24)
     parser.add_argument("--unseen", type=int, default=8)
+    parser.add_argument("--further", type=int, default=0, help="so many more of the first of them")
     parser.add_argument("--first", type=int, default=FIRST, help="number of the first new phantom")
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--arms", nargs="+", default=["depth:2", "depth:5", "depth:8"])
@@ -219,7 +220,12 @@ def swept(stack: Stack, folder: Path, given: argparse.Namespace) -> dict[str, An
     saved(stack, found, given.out)
     deployed = {"model_id": found["recommendation"]["model_id"]}
     stack.http.put(f"/v1/deployments/{TASK}", json=deployed).raise_for_status()
-    new = {population: judged(stack, given, population) for population in given.populations}
+    numbers = range(given.first, given.first + given.unseen)
+    new = {each: judged(stack, given.out, each, numbers) for each in given.populations}
+    if given.further:
+        numbers = range(numbers.stop, numbers.stop + given.further)
+        each = given.populations[0]
+        new[f"{each}, further"] = judged(stack, given.out, each, numbers)
     return {
         "benchmark": "embolism", "patients": given.patients, "strangers": given.strangers,
         "splits": data["splits"], "backbone": given.backbone, "epochs": given.epochs,

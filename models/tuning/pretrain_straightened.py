@@ -1,8 +1,8 @@
 """Trains the network that sees a vessel laid straight.
 
-`python -m models.tuning.pretrain_straightened` writes its file anew, which takes two cores the
-better part of an hour: on the phantoms that the forests are fitted on, and on the places that
-these find likeliest in them. Fit the forests first.
+`python -m models.tuning.pretrain_straightened` writes its file anew, which takes two cores more
+than an hour: on the phantoms that the forests are fitted on and on more that these never saw, and
+on the places that they find likeliest in them. Fit the forests first.
 """
 
 import argparse
@@ -33,6 +33,11 @@ WIDTH, FILTERS, VALUES = 5, 48, 64
 BATCH, EPOCHS, RATE, DECAY = 512, 12, 3e-3, 0.01
 DROPPED = 0.1, 0.3  # after the first convolution, before the last layer
 SHIFTED = 0.05  # how much a channel is brightened or darkened, in its spread
+MORE: dict[StyleName, tuple[int, ...]] = {  # seeds that no forest is fitted on
+    "other": tuple(range(6400, 6460)),
+    "usual": tuple(range(7500, 7530)),
+    "plain": tuple(range(8200, 8260)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +142,12 @@ def _phantom(style: StyleName, seed: int) -> Shown | None:
 
 
 def phantoms(most: int | None) -> Iterator[Shown]:
-    """Those of the forests, or the first few of each population, two at a time."""
-    jobs = [(style, seed) for style, seeds in fitting.SEEDS.items() for seed in seeds[:most]]
+    """All of them, or the first few of each population, two at a time."""
+    jobs = [
+        (style, seed)
+        for style, seeds in fitting.SEEDS.items()
+        for seed in (seeds + MORE[style])[:most]
+    ]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for shown in pool.map(_phantom, *zip(*jobs, strict=True)):
             if shown is not None:

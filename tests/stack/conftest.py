@@ -31,7 +31,7 @@ LAYERTUNE = Path(sys.executable).with_name("layertune")
 CASES = 40
 SWEEP = {
     "backbone": "tiny", "arms": ["depth:1", "depth:2", "depth:4"],
-    "recipe": {"epochs": 40, "batch_size": 16},
+    "recipe": {"epochs": 28, "batch_size": 16},
 }  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def test_one_killed_lane_and_a_restart_of_postgresql_change_nothing(
         "WHERE sweep_id = %s AND kind = 'epoch' GROUP BY 1, 2",
         sweep_id,
     )
-    assert len(events) == 120  # 3 arms of 40 epochs,
+    assert len(events) == 84  # 3 arms of 28 epochs,
     assert {count for _, _, count in events} == {1}  # each told once
 
 

@@ -22,7 +22,7 @@ MADE = 2  # raised with each change of how places are found and told: what was m
 ASKED = 1500  # places of a volume that the network is asked about: what the forests find likeliest
 # Under which the sum is log odds, roughly: fitted on phantoms of the other population and on
 # strangers (benchmarks/stranger.py) that neither was fitted on and no benchmark counts.
-FROM, FORESTS, NETWORK = -3.8, 0.56, 0.67
+FROM, FORESTS, NETWORK = -3.9, 0.53, 0.75
 
 
 def plausibility(scene: Scene, found: Places) -> Floats:
