@@ -191,7 +191,7 @@ def main() -> None:
     )
     parser.add_argument("--patients", type=int, default=24)
     parser.add_argument("--unseen", type=int, default=8)
-    parser.add_argument("--further", type=int, default=0, help="so many more of the first of them")
+    parser.add_argument("--further", type=int, default=0, help="more of the first population")
     parser.add_argument("--first", type=int, default=FIRST, help="number of the first new phantom")
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--arms", nargs="+", default=["depth:2", "depth:5", "depth:8"])

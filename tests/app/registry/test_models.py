@@ -250,6 +250,16 @@ def deep(levels: int) -> list[object]:
 def test_what_is_no_good_bundle_is_refused(
     client: TestClient, content: bytes, code: str, word: str
 ) -> None:
+    refused(client, content, code, word)
+
+
+def test_a_refusal_leaves_nothing_in_any_database(client: TestClient) -> None:
+    refused(client, b"PK", "not_a_bundle", "zip")
+    foreign = networks.bundle({"model.onnx": networks.foreign()})
+    refused(client, foreign, "bad_network", "com.example")
+
+
+def refused(client: TestClient, content: bytes, code: str, word: str) -> None:
     reply = send(client, content)
     assert (reply.status_code, reply.json()["code"]) == (422, code), reply.text
     assert word in reply.json()["detail"]
