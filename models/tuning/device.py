@@ -28,6 +28,13 @@ def best(threads: int = 0) -> Numerics:
 
 
 def _cpu_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 itself. That oneDNN accepts it says less: it does
+    so on any AVX-512, and where the instructions are missing it is two to three times slower than
+    in float32 (docs/measurements.md).
+    """
+    facts = torch.cpu.get_capabilities()
+    if facts["architecture"] in ("x86_64", "amd64"):
+        return bool(facts.get("avx512_bf16") or facts.get("amx_bf16"))
     built_in: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return built_in and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
