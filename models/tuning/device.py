@@ -29,8 +29,8 @@ def best(threads: int = 0) -> Numerics:
 
 def _cpu_bf16() -> bool:
     """Whether the processor multiplies bfloat16 itself. That oneDNN accepts it says less: it does
-    so on any AVX-512, and where the instructions are missing it is two to three times slower than
-    in float32 (docs/measurements.md).
+    so on any AVX-512, and where the instructions are missing its steps take half as long again as
+    in float32, or more than twice as long (docs/measurements.md).
     """
     facts = torch.cpu.get_capabilities()
     if facts["architecture"] in ("x86_64", "amd64"):
