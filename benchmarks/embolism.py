@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -126,6 +127,26 @@ def hit(thorax: Thorax, centre: list[float]) -> int:
     return int(box[tuple(inside[away.argmin()])]) - 1
 
 
+def levels(thorax: Thorax) -> list[str]:
+    """Where in the tree of arteries each embolus lies, as far as whoever drew it says so."""
+    told = thorax.facts.get("emboli", [{"level": "any"}] * int(thorax.emboli.max()))
+    return [str(embolus["level"]) for embolus in told]
+
+
+def by_level(measures: list[Measure], where: list[list[str]], rate: int = 2) -> dict[str, str]:
+    """`found of all` emboli of each level at `rate` false positives per volume."""
+    if not any(where):
+        return {}
+    (point,) = froc_volumes.operating_points(measures, LABELS, [f"fp_per_volume={rate}"])
+    least = np.inf if point.threshold is None else point.threshold
+    found: Counter[str] = Counter()
+    for row, told in zip(measures, where, strict=True):
+        hits = {int(mark[1]) for mark in row.marks if mark[0] >= least and mark[1] >= 0}
+        found.update(told[embolus] for embolus in hits)
+    every = Counter(level for told in where for level in told)
+    return {level: f"{found[level]} of {count}" for level, count in every.items()}
+
+
 def drawn(population: str, number: int) -> tuple[Thorax, np.random.Generator]:
     """A new phantom; every fourth has no embolus."""
     rng = np.random.default_rng([88, len(population), number])
@@ -137,13 +158,14 @@ def drawn(population: str, number: int) -> tuple[Thorax, np.random.Generator]:
 
 def judged(stack: Stack, out: Path, population: str, numbers: range) -> dict[str, Any]:
     """The service's answers for new phantoms of a population."""
-    found, candidates, reached = [], [], 0
+    found, candidates, where, reached = [], [], [], 0
     for number in numbers:
         thorax, rng = drawn(population, number)
         picture = out / f"{population}-{number}.png"
         finding = answered(stack, sent(thorax, rng), "all", picture)["finding"]
         row = measured(number, thorax, finding)
         found.append(row)
+        where.append(levels(thorax))
         candidates.append(len(row.marks))
         reached += len(set(row.marks[row.marks[:, 1] >= 0, 1])) if len(row.marks) else 0
     emboli = sum(row.truth for row in found)
@@ -151,7 +173,7 @@ def judged(stack: Stack, out: Path, population: str, numbers: range) -> dict[str
         "volumes": len(found), "first": numbers.start,
         "emboli": emboli, "emboli_with_a_candidate": reached,
         "candidates_per_volume": round(float(np.mean(candidates)), 1),
-        **froc_volumes.score(found, LABELS).values,
+        **froc_volumes.score(found, LABELS).values, "at_2_by_level": by_level(found, where),
     }  # fmt: skip
 
 

@@ -14,22 +14,25 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
-from benchmarks.embolism import FIRST, LABELS, POPULATIONS, drawn, measured
+from benchmarks.embolism import FIRST, LABELS, POPULATIONS, by_level, drawn, levels, measured
 from models.findings import Measure
 from models.imaging.vessels import find
 from models.imaging.vessels.lumen import CLOT_HU
 from models.metrics import froc_volumes
 
 
-def looked_at(population: str, number: int) -> dict[str, Measure]:
-    """A phantom's candidates by each way of scoring; those of benchmarks.embolism."""
+def looked_at(population: str, number: int) -> tuple[dict[str, Measure], list[str]]:
+    """A phantom's candidates by each way of scoring; those of benchmarks.embolism. And where in the
+    tree its emboli lie.
+    """
     thorax, _ = drawn(population, number)
     found = find(thorax.volume)
     scores = {
         "forest": [candidate.plausibility for candidate in found],
         "hounsfield": [-abs(candidate.mean_hu - CLOT_HU) for candidate in found],
     }
-    return {way: measured(number, thorax, said(found, values)) for way, values in scores.items()}
+    told = {way: measured(number, thorax, said(found, values)) for way, values in scores.items()}
+    return told, levels(thorax)
 
 
 def said(found: Any, scores: list[float]) -> dict[str, Any]:
@@ -53,12 +56,15 @@ def main() -> None:
     line: dict[str, Any] = {"benchmark": "places", "first": given.first, "cores": os.cpu_count()}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for population in given.populations:
-            rows = list(pool.map(looked_at, [population] * count, numbers))
+            seen = list(pool.map(looked_at, [population] * count, numbers))
+            rows, where = [row for row, _ in seen], [told for _, told in seen]
             emboli = sum(row["forest"].truth for row in rows)
             line[population] = {"volumes": count, "emboli": emboli}
             for way in ("forest", "hounsfield"):
                 scored = froc_volumes.score([row[way] for row in rows], LABELS)
                 line[population][way] = scored.values
+            best = [row["forest"] for row in rows]
+            line[population]["forest"]["at_2_by_level"] = by_level(best, where)
     print(json.dumps(line))
 
 
