@@ -220,6 +220,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--strangers", action="store_true", help="they are the patients, as NIfTI")
     parser.add_argument("--populations", nargs="+", default=POPULATIONS, choices=POPULATIONS)
+    parser.add_argument("--bundle", type=Path, help="another run's OUT: its model, and no sweep")
     parser.add_argument("--no-large", action="store_true", help="leave out 512 x 512 x 300")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -227,10 +228,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "var"
         with service(state, Path(folder) / "up.log", keep=False) as address:
-            print(json.dumps(swept(Stack(*address), Path(folder), given)))
+            stack = Stack(*address)
+            if given.bundle:
+                said = {"bundle": imported(stack, given.bundle)}
+            else:
+                said = swept(stack, Path(folder), given)
+            new = on_new_phantoms(stack, given)
+            rest = None if given.no_large else large(stack, given.out)
+            facts = {"new_phantoms": new, "large": rest, "cores": os.cpu_count()}
+            print(json.dumps({"benchmark": "embolism", **said, **facts}))
+
+
+def imported(stack: Stack, folder: Path) -> str:
+    """Deploys the model that an earlier run of this benchmark saved."""
+    names = ("card.json", "model.onnx")
+    bundle = zipped({name: (folder / name).read_bytes() for name in names})
+    made = stack.post("/v1/models", files={"bundle": ("bundle.zip", bundle)})
+    deploy(stack, made["id"])
+    return str(made["id"])
+
+
+def deploy(stack: Stack, model_id: str) -> None:
+    sent = stack.http.put(f"/v1/deployments/{TASK}", json={"model_id": model_id})
+    sent.raise_for_status()
 
 
 def swept(stack: Stack, folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """Uploads patients, sweeps, and deploys what is recommended."""
     data = uploaded(stack, given, folder)
     request = {
         "dataset_id": data["id"], "backbone": given.backbone, "arms": given.arms,
@@ -240,23 +264,26 @@ def swept(stack: Stack, folder: Path, given: argparse.Namespace) -> dict[str, An
     if found["state"] != "succeeded":
         raise SystemExit(f"the sweep {found['state']}: {[run['failure'] for run in found['runs']]}")
     saved(stack, found, given.out)
-    deployed = {"model_id": found["recommendation"]["model_id"]}
-    stack.http.put(f"/v1/deployments/{TASK}", json=deployed).raise_for_status()
+    deploy(stack, found["recommendation"]["model_id"])
+    return {
+        "patients": given.patients, "strangers": given.strangers,
+        "splits": data["splits"], "backbone": given.backbone, "epochs": given.epochs,
+        "seconds": round(found["seconds"], 1),
+        "validation": {run["arm"]: run["validation"] for run in found["runs"]},
+        "run_s": {run["arm"]: round(run["seconds"] or 0, 1) for run in found["runs"]},
+        "recommendation": found["recommendation"],
+    }  # fmt: skip
+
+
+def on_new_phantoms(stack: Stack, given: argparse.Namespace) -> dict[str, Any]:
+    """What the deployed model finds in each population, and in more of the first."""
     numbers = range(given.first, given.first + given.unseen)
     new = {each: judged(stack, given.out, each, numbers) for each in given.populations}
     if given.further:
         numbers = range(numbers.stop, numbers.stop + given.further)
         each = given.populations[0]
         new[f"{each}, further"] = judged(stack, given.out, each, numbers)
-    return {
-        "benchmark": "embolism", "patients": given.patients, "strangers": given.strangers,
-        "splits": data["splits"], "backbone": given.backbone, "epochs": given.epochs,
-        "seconds": round(found["seconds"], 1),
-        "validation": {run["arm"]: run["validation"] for run in found["runs"]},
-        "run_s": {run["arm"]: round(run["seconds"] or 0, 1) for run in found["runs"]},
-        "recommendation": found["recommendation"], "new_phantoms": new,
-        "large": None if given.no_large else large(stack, given.out), "cores": os.cpu_count(),
-    }  # fmt: skip
+    return new
 
 
 if __name__ == "__main__":
