@@ -5,9 +5,10 @@
 Uploads phantom patients as DICOM with masks, sweeps, deploys what is recommended, and sends new
 phantoms of other populations (another contrast, spacing, noise, tree; another hand's altogether,
 benchmarks/stranger.py) as zipped series: the sensitivity per embolus at 1 to 5 false positives per
-volume, on what the service answers. Then a volume of 512 x 512 x 300: seconds until it is answered,
-and the peak memory of the processes that did it. `--out` gets the plot, the overviews and the
-model. Synthetic: nothing is said of patients.
+volume, on what the service answers, and at 2 also by the artery's level. Then a volume of
+512 x 512 x 300: seconds until it is answered, and the peak memory of the processes that did it.
+`--out` gets the plot, the overviews and the model; `--bundle` takes such a folder's model, and
+nothing is swept. Synthetic: nothing is said of patients.
 """
 
 import argparse
