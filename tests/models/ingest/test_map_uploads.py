@@ -1,12 +1,7 @@
 """Uploads of map tasks from end to end: masks, boxes, polygons, and every way to get them wrong."""
 
-import json
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,64 +9,8 @@ from PIL import Image
 from models.discovery import tasks
 from models.ingest import LedgerEntry, RejectedError, ingest
 from models.pack import Manifest, Pack
-from models.task import Task
-from tests.models.ingest.uploads import mask, picture, pixels, saved, table, written, zipped
-
-MAPS = tasks()["segmentation"]
-POLYP = tasks()["polyp"]
-Facts = dict[str, Any]
-
-
-class Taken:
-    """A data set that was taken in: manifest, ledger by file, facts and masks by image."""
-
-    def __init__(self, folder: Path, files: Mapping[str, bytes], task: Task = POLYP) -> None:
-        out = folder / "pack.zip"
-        self.manifest, lines = ingest(written(folder, zipped(files)), task, out)
-        self.ledger = {line.file: line for line in lines}
-        assert len(self.ledger) == len(lines), "a file has one line"
-        with zipfile.ZipFile(out) as archive:
-            assert archive.testzip() is None
-        with Pack.open(out) as pack:
-            self.cases = {case.case_id: case for case in pack.cases()}
-            self.masks = {
-                case.case_id: cv2.imdecode(
-                    np.frombuffer(pack.read(case.roles["mask"]), np.uint8), cv2.IMREAD_UNCHANGED
-                )
-                for case in pack.cases()
-                if "mask" in case.roles
-            }
-            assert pack.manifest == self.manifest
-
-    def line(self, file: str) -> tuple[str, str | None]:
-        return self.ledger[file].fate, self.ledger[file].code
-
-    def facts(self, file: str) -> Facts:
-        return dict(self.cases[str(self.ledger[file].case_id)].facts)
-
-    def boxes(self, file: str) -> Any:
-        return self.facts(file).get("boxes")
-
-    def mask(self, file: str) -> Any:
-        return self.masks.get(str(self.ledger[file].case_id))
-
-    def warnings(self) -> dict[str, Mapping[str, Any]]:
-        return {str(said["code"]): said for said in self.manifest.warnings}
-
-
-def images(*names: str) -> dict[str, bytes]:
-    return {name: picture(hash_of(name)) for name in names}
-
-
-def hash_of(name: str) -> int:
-    return sum(ord(letter) * (k + 1) for k, letter in enumerate(name))
-
-
-def rows(*cells: tuple[str, ...], columns: tuple[str, ...] = ("file_name", "boxes")) -> Facts:
-    """A metadata.csv and pictures of 32 x 32 for its rows."""
-    quoted = [tuple(f'"{cell}"' for cell in row) for row in cells]
-    return {"metadata.csv": table(columns, *quoted), **images(*(row[0] for row in cells))}
-
+from tests.models.ingest.boxed import MAPS, PENTAGON, POLYP, Taken, coco, images, rows
+from tests.models.ingest.uploads import mask, pixels, saved, written, zipped
 
 # ---- boxes by metadata.csv -------------------------------------------------------------------
 
@@ -183,141 +122,6 @@ def test_the_task_reads_from_the_pack_what_was_given(tmp_path: Path) -> None:
     assert both.mask is not None and set(np.unique(both.mask)) == {0, 1}
     assert (boxed.mask, boxed.boxes) == (None, ((1.0, 2.0, 9.0, 9.0),))
     assert (empty.mask, empty.boxes) == (None, ())
-
-
-# ---- COCO ------------------------------------------------------------------------------------
-
-
-def coco(
-    listed: list[tuple[str, list[dict[str, Any]]]],
-    categories: tuple[str, ...] = ("polyp",),
-) -> bytes:
-    """Images of 32 x 32 with their annotations, `category` by position from 1."""
-    found: dict[str, list[Any]] = {
-        "images": [],
-        "annotations": [],
-        "categories": [{"id": k, "name": name} for k, name in enumerate(categories, 1)],
-    }
-    for k, (name, marks) in enumerate(listed, 1):
-        found["images"].append({"id": k, "file_name": name, "width": 32, "height": 32})
-        for mark in marks:
-            number = len(found["annotations"]) + 1
-            found["annotations"].append(
-                {"id": number, "image_id": k, "category_id": 1, "iscrowd": 0, **mark}
-            )
-    return json.dumps(found).encode()
-
-
-PENTAGON = {"bbox": [4, 4, 16, 20], "segmentation": [[4, 4, 20, 4, 20, 16, 12, 24, 4, 16]]}
-SQUARE = {"bbox": [2, 2, 8, 8], "segmentation": [[2, 2, 10, 2, 10, 10, 2, 10]]}
-
-
-def test_coco_boxes_and_empty_frames_are_polyps_and_none(tmp_path: Path) -> None:
-    marks = [{"bbox": [1, 2, 9, 10]}, {"bbox": [-6, 20, 10, 30], "segmentation": []}]
-    listed = [("a.png", marks), ("b.png", [])]
-    files = {"annotations.json": coco(listed), **images("images/a.png", "images/b.png")}
-    found = Taken(tmp_path, files)
-    assert found.manifest.layout == "coco"
-    assert found.boxes("images/a.png") == [[1.0, 2.0, 10.0, 12.0], [0.0, 20.0, 4.0, 32.0]]
-    assert found.boxes("images/b.png") == []
-    assert found.warnings()["no_annotations"]["files"] == ["images/b.png"]
-    assert found.line("annotations.json") == ("used", None)
-    assert found.manifest.counts == {"files": 3, "cases": 2, "subjects": 2, "excluded": 0}
-
-
-def test_coco_regions_become_a_mask_with_the_boxes_beside_it(tmp_path: Path) -> None:
-    files = {"annotations.json": coco([("a.png", [PENTAGON])]), **images("a.png")}
-    found = Taken(tmp_path, files)
-    drawn = found.mask("a.png")
-    assert drawn is not None
-    assert (drawn[4:16, 4:20] == 1).all() and set(np.unique(drawn)) == {0, 1}
-    assert found.boxes("a.png") == [[4.0, 4.0, 20.0, 24.0]]
-
-
-@pytest.mark.parametrize("marks", [[SQUARE], [PENTAGON, {"bbox": [1, 1, 5, 5]}]])
-def test_a_polyp_with_a_box_for_an_outline_has_boxes_alone(
-    marks: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    """Taught as a mask the corners of a box would be polyp, and the unoutlined one background."""
-    found = Taken(tmp_path, {"annotations.json": coco([("a.png", marks)]), **images("a.png")})
-    assert found.mask("a.png") is None
-    assert len(found.boxes("a.png")) == len(marks)
-
-
-def test_coco_regions_of_several_categories_are_a_label_map_with_their_names(
-    tmp_path: Path,
-) -> None:
-    runs = {"size": [32, 32], "counts": [32 * 20, 32 * 4, 32 * 8]}
-    marks = [{**SQUARE, "category_id": 3}, {"bbox": None, "segmentation": runs, "category_id": 1}]
-    table = coco([("a.png", marks), ("b.png", [])], ("vessel", "unused", "nerve"))
-    found = Taken(tmp_path, {"annotations.json": table, **images("a.png", "b.png")}, MAPS)
-    assert found.manifest.classes == ("vessel", "nerve")
-    assert found.manifest.mask_values == ()
-    drawn = found.mask("a.png")
-    assert (drawn[2:10, 2:10] == 2).all() and (drawn[:, 20:24] == 1).all()
-    assert (drawn > 0).sum() == 64 + 128
-    assert not found.mask("b.png").any()
-    assert found.ledger["a.png"].label == "vessel + nerve"
-    assert found.manifest.class_counts == {"vessel": 1, "nerve": 1}
-    assert found.facts("a.png") == {}
-
-
-CROOKED = [
-    ("size", {"width": 64}, [PENTAGON], "image_size", "annotated as 64 x 32 pixels"),
-    ("box", {}, [{"bbox": [40, 40, 5, 5]}], "bad_box", "x0 y0 x1 y1, is 40 40 45 45"),
-    ("numbers", {}, [{"bbox": [1, 2, 3]}], "bad_annotation", "no x, y, width, height"),
-    ("category", {}, [{**SQUARE, "category_id": 9}], "unknown_category", "listed are 1 polyp"),
-    ("runs", {}, [{"segmentation": {"size": [32, 32], "counts": [5]}}], "bad_outline", "add up"),
-    ("packed", {}, [{"segmentation": {"size": [32, 32], "counts": "~"}}], "bad_outline", "COCO"),
-    ("other", {}, [{"segmentation": {"size": [9, 9], "counts": [81]}}], "bad_outline", "9 x 9"),
-    ("thin", {}, [{"segmentation": [[1, 1, 9, 1.2, 9, 1.3, 1, 1.4, 0, 1.1]], "bbox": [1, 1, 8, 1]}],
-     "bad_outline", "centre"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("more", "marks", "code", "words"), [row[1:] for row in CROOKED], ids=[r[0] for r in CROOKED]
-)
-def test_an_annotation_that_does_not_fit_its_image_leaves_it_out(
-    more: Facts, marks: list[Facts], code: str, words: str, tmp_path: Path
-) -> None:
-    listed = json.loads(coco([("a.png", marks), ("b.png", [SQUARE])]))
-    listed["images"][0].update(more)
-    files = {"x.json": json.dumps(listed).encode(), **images("a.png", "b.png")}
-    found = Taken(tmp_path, files)
-    assert found.line("a.png") == ("excluded", code)
-    assert words in str(found.ledger["a.png"].detail)
-    assert found.line("b.png") == ("used", None)
-
-
-def test_kinds_of_polyps_are_merged_and_instruments_are_left_out(tmp_path: Path) -> None:
-    listed = [
-        ("a.png", [{"bbox": [1, 1, 9, 9]}, {"bbox": [9, 9, 9, 9], "category_id": 2}]),
-        ("b.png", [{"bbox": [1, 1, 9, 9], "category_id": 3}]),
-    ]
-    names = ("adenoma", "hyperplastic", "instrument")
-    found = Taken(tmp_path, {"x.json": coco(listed, names), **images("a.png", "b.png")})
-    assert len(found.boxes("a.png")) == 2
-    assert found.boxes("b.png") == []
-    assert found.warnings()["merged_classes"]["classes"] == ["adenoma", "hyperplastic"]
-    assert found.warnings()["dropped_classes"]["classes"] == ["instrument"]
-
-
-def test_one_polyp_under_two_names_is_one(tmp_path: Path) -> None:
-    marks = [{"bbox": [1, 1, 9, 9]}, {"bbox": [1, 1, 9, 9], "category_id": 2}]
-    files = {"x.json": coco([("a.png", marks)], ("polyp", "adenoma")), **images("a.png")}
-    found = Taken(tmp_path, files)
-    assert found.boxes("a.png") == [[1.0, 1.0, 10.0, 10.0]]
-    assert found.warnings()["repeated_annotations"]["files"] == ["a.png"]
-
-
-def test_classes_of_which_none_is_the_task_s_refuse_the_upload(tmp_path: Path) -> None:
-    marks = [{"bbox": [1, 1, 9, 9]}, {"bbox": [1, 1, 9, 9], "category_id": 2}]
-    files = {"x.json": coco([("a.png", marks)], ("stool", "fold")), **images("a.png")}
-    with pytest.raises(RejectedError) as caught:
-        Taken(tmp_path, files)
-    assert caught.value.problems[0]["code"] == "unknown_labels"
-    assert [line.file for line in caught.value.ledger] == ["a.png", "x.json"]
 
 
 # ---- YOLO ------------------------------------------------------------------------------------
